@@ -1,0 +1,76 @@
+# Every target is a line or two; CI calls only these. `make` alone lists them.
+
+SHELL   := /bin/bash
+VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+
+# A checkout without git (an unpacked archive) builds too.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+
+# Time for each fuzz target, and the benchmarks that `make bench` runs.
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# Where goroutines meet: the packages that the race detector runs over.
+RACE := ./chunk/... ./repo/... ./cmd/... $(if $(wildcard index/*.go),./index/...)
+
+STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench cover clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## build ./bin/store, a static program
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/store ./cmd/store
+
+demo: build ## back up a small game world, play on, restore the first moment
+	bash internal/demo/demo.sh bin/store
+
+deps: ## install the Debian packages that the tests need (as root), or name them
+	@bash internal/tools/deps.sh
+
+test: deps ## everything; a test that cannot run here fails
+	STORE_REQUIRE=all go test -timeout 40m ./...
+
+quick: ## the short tests: under a minute, needs nothing but Go
+	go test -short ./...
+
+race: ## the short tests of what runs in parallel, under the race detector
+	CGO_ENABLED=1 go test -race -short -timeout 30m $(RACE)
+
+lint: fmt-check ## formatting, vet, staticcheck, modernizers, modules, import directions
+	go vet ./...
+	$(STATICCHECK) ./...
+	go fix -diff ./...
+	go mod tidy -diff
+	go mod verify
+	go test -count=1 ./internal/archtest
+
+check: lint quick ## what to run before a push
+
+fmt: ## format all Go files
+	gofmt -w .
+
+fmt-check:
+	@out=$$(gofmt -l . 2>&1); [[ -z $$out ]] || { echo "gofmt: run make fmt for:"; echo "$$out"; exit 1; }
+
+tidy: ## bring go.mod and go.sum up to date
+	go mod tidy
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@bash internal/tools/fuzz.sh $(FUZZTIME)
+
+crash: ## the crash walks in full: a stop after every single operation
+	STORE_CRASH=all go test -count=1 -timeout 80m -run Crash ./...
+
+bench: deps ## all benchmarks; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 80m ./...
+
+cover: ## coverage by function, to be read and not aimed at
+	@mkdir -p bin
+	go test -short -coverpkg=./... -coverprofile=bin/cover.out ./...
+	go tool cover -func=bin/cover.out
+
+clean: ## remove what was built
+	rm -rf bin
