@@ -1,0 +1,217 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"savepoint/repo"
+	"savepoint/repo/record"
+	"savepoint/repo/source"
+	"savepoint/repo/tree"
+)
+
+// lapseTries is how often a backup is run again after its session lapsed.
+const lapseTries = 2
+
+// run is one attempt at a backup.
+type run struct {
+	o       Options
+	r       *repo.Repo
+	s       *repo.Session
+	sources source.Options
+
+	parent   *repo.Snapshot // what files are compared with, or nil
+	trees    *repo.TreeReader
+	since    time.Time // the parent's start by this host's clock; zero when nothing is taken as unchanged
+	unlooked bool      // chunks of unchanged files need no lookup
+	seq      uint64
+	spot     spotBudget
+
+	faults faults
+	stats  counters
+}
+
+// Run backs the paths up into r and publishes a snapshot. Faults of the source are in the snapshot, not an error: the caller
+// looks at its Completeness and Suspect. An error of the store ends the run, and then nothing is published; what was
+// stored is found by the next run. When the session lapsed, because this machine slept, the source is read once more.
+// A second run of the same source on this host gets repo.ErrHeld at once.
+//
+// A result that comes with an error means that the snapshot is published, and something after it went wrong.
+func Run(ctx context.Context, r *repo.Repo, o Options) (*Result, error) {
+	o = o.withDefaults(r)
+	o.Paths = slices.Clone(o.Paths)
+	slices.Sort(o.Paths)
+	for _, p := range o.Paths { // so that a mistyped path leaves no trace in the repository
+		root, err := source.OpenRoot(p)
+		if err != nil {
+			return nil, err
+		}
+		_ = root.Close() // was only looked at
+	}
+	release, err := r.LockSource(o.Dataset, o.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	for try := 0; ; try++ {
+		var res *Result
+		err := r.Write(ctx, o.Dataset, o.Host, func(ctx context.Context, s *repo.Session) error {
+			var err error
+			res, err = (&run{o: o, r: r, s: s}).do(ctx)
+			return err
+		})
+		if !errors.Is(err, repo.ErrLapsed) || try == lapseTries {
+			return res, err
+		}
+		r.Options().Logger.Warn("this machine slept during the backup; reading the source again", "err", err)
+	}
+}
+
+func (b *run) do(ctx context.Context) (*Result, error) {
+	started := b.o.Now()
+	if err := b.chooseParent(ctx); err != nil {
+		return nil, err
+	}
+	if b.o.Events.Parent != nil {
+		b.o.Events.Parent(b.parent)
+	}
+	roots, err := b.readSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.s.Settle(ctx); err != nil {
+		return nil, err
+	}
+	m := b.manifest(roots)
+	if err := b.judge(ctx, m); err != nil {
+		return nil, err
+	}
+	totals := b.s.Totals()
+	m.Stats.Nanoseconds = uint64(b.o.Now().Sub(started))
+	snap, err := b.s.Commit(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.o.Now().Sub(started)}
+	if err := b.report(ctx, res); err != nil {
+		return res, fmt.Errorf("snapshot %s is published and restores, but its report is not stored: %w", snap.Short(), err)
+	}
+	return res, nil
+}
+
+// chooseParent finds what files are compared with, by the mode.
+func (b *run) chooseParent(ctx context.Context) error {
+	var err error
+	switch b.o.Mode {
+	case tree.Incremental:
+		b.parent, err = b.s.Parent(ctx)
+	case tree.Differential:
+		b.parent, err = b.s.LastFull(ctx)
+	}
+	if err != nil || b.parent == nil {
+		return err
+	}
+	if b.trees, err = b.s.Trees(ctx); err != nil {
+		return err
+	}
+	b.since = source.Reference(time.Unix(0, b.parent.HostClock), b.o.Now())
+	b.unlooked = b.s.Unlooked(b.parent.Manifest)
+	b.seq = b.parent.Seq + 1
+	b.spot.left = b.parent.Stats.FileBytes / 100
+	return nil
+}
+
+// readSource walks the paths and stores what is in them. It returns the roots of the snapshot.
+func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
+	var devices []uint64
+	if b.parent != nil {
+		devices = b.parent.Devices
+	}
+	b.sources = source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable(devices...)}
+	g, ctx := errgroup.WithContext(ctx)
+	jobs := make(chan *batch, b.o.Workers)
+	ordered := make(chan token, maxAhead)
+	g.Go(func() error {
+		defer close(jobs)
+		defer close(ordered)
+		return (&walker{run: b, jobs: jobs, ordered: ordered}).walk(ctx)
+	})
+	for range b.o.Workers {
+		g.Go(func() error { return b.work(ctx, jobs) })
+	}
+	var roots []tree.Root
+	g.Go(func() error {
+		var err error
+		roots, err = b.assemble(ctx, ordered)
+		return err
+	})
+	err := g.Wait()
+	return roots, err
+}
+
+func (b *run) manifest(roots []tree.Root) *tree.Manifest {
+	m := &tree.Manifest{
+		User: b.o.User, Class: b.o.Class, Roots: roots, Tags: b.o.Tags, Mode: b.o.Mode,
+		Devices: b.sources.Devices.Devices(), Stats: b.stats.stats(b.s.Totals()), Policy: b.o.Policy,
+		Chains: b.s.Chains(), Completeness: tree.Complete,
+	}
+	m.Faults, m.FaultCount = b.faults.list()
+	if m.FaultCount > 0 {
+		m.Completeness = tree.WithFaults
+	}
+	if b.parent != nil {
+		m.Parent = b.parent.Name
+	}
+	return m
+}
+
+// judge calls the snapshot suspect when it has less than half of what the newest good one of the source had.
+func (b *run) judge(ctx context.Context, m *tree.Manifest) error {
+	mine, err := b.s.Source(ctx)
+	if err != nil || b.o.AllowShrink {
+		return err
+	}
+	for _, old := range mine {
+		if old.Restorable() && !old.Suspect {
+			m.Suspect = m.Stats.FileBytes < old.Stats.FileBytes/2 || m.Stats.Files < old.Stats.Files/2
+			return nil
+		}
+	}
+	return nil
+}
+
+func (b *run) report(ctx context.Context, res *Result) error {
+	stats, err := tree.EncodeStats(&res.Snapshot.Stats)
+	if err != nil {
+		return err
+	}
+	rep := &record.Report{Kind: record.BackupReport, Ran: [2]int64{b.s.Began().UnixNano(), res.Snapshot.Stored.UnixNano()},
+		Manifest: res.Snapshot.Name, Published: res.Snapshot.Stored.UnixNano(), Stats: stats}
+	if res.Faulty() {
+		rep.Exit = 3
+		rep.Message = fmt.Sprintf("%d faults", res.Snapshot.FaultCount)
+	}
+	return b.r.PutReport(ctx, b.o.Dataset, b.o.Host, rep)
+}
+
+// Faulty reports whether the source gave less than a complete snapshot, or something about it looks wrong: exit code 3.
+func (res *Result) Faulty() bool {
+	m := res.Snapshot
+	return m.Completeness != tree.Complete || m.Suspect || m.Stats.RereadDifferent > 0
+}
+
+// streams are what one goroutine stores through.
+type streams struct{ data, tree *repo.Stream }
+
+func (b *run) streams() streams {
+	return streams{b.s.NewStream(repo.Data), b.s.NewStream(repo.Meta)}
+}
+
+func (s streams) flush(ctx context.Context) error {
+	return errors.Join(s.data.Flush(ctx), s.tree.Flush(ctx))
+}

@@ -1,0 +1,71 @@
+package repo
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+
+	"github.com/zeebo/blake3"
+
+	"savepoint/repo/record"
+	"savepoint/repo/seal"
+	"savepoint/repo/tree"
+)
+
+// chain is what a writer of reports remembers of its last one. Forgotten with the cache, it starts anew under another
+// writer ID.
+type chain struct {
+	Writer record.ID
+	Seq    uint64
+	Hash   [32]byte
+}
+
+func (r *Repo) chainFile(dataset, host string) string {
+	return r.cacheFile(r.id, "chain-"+r.SourceTag(dataset, host))
+}
+
+func (r *Repo) loadChain(dataset, host string) chain {
+	var c chain
+	if p := r.chainFile(dataset, host); p != "" {
+		if b, err := os.ReadFile(p); err == nil && json.Unmarshal(b, &c) == nil && c.Writer != (record.ID{}) {
+			return c
+		}
+	}
+	return chain{Writer: newID()}
+}
+
+// Chains returns the head of this source's chain of reports, for a manifest.
+func (s *Session) Chains() []tree.Chain {
+	c := s.r.loadChain(s.dataset, s.host)
+	if c.Seq == 0 {
+		return nil
+	}
+	return []tree.Chain{{Writer: c.Writer, Seq: c.Seq, Hash: c.Hash}}
+}
+
+// PutReport stores the report of a run (W8). It fills in writer, seq and the hash of the report before, host, dataset and
+// version.
+func (r *Repo) PutReport(ctx context.Context, dataset, host string, rep *record.Report) error {
+	c := r.loadChain(dataset, host)
+	rep.Writer, rep.Seq, rep.Previous = c.Writer, c.Seq+1, c.Hash
+	rep.Dataset, rep.Host, rep.Version = dataset, host, r.o.Version
+	payload, err := rep.Encode()
+	if err != nil {
+		return err
+	}
+	_, sealed, err := r.putSealed(ctx, seal.Report, "reports/"+idHex(newID()), payload)
+	if err != nil {
+		return err
+	}
+	c.Seq, c.Hash = rep.Seq, blake3.Sum256(sealed)
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if p := r.chainFile(dataset, host); p != "" {
+		if err := writeCache(p, b); err != nil {
+			r.o.Logger.Debug("chain of reports could not be remembered", "err", err)
+		}
+	}
+	return nil
+}

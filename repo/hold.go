@@ -1,0 +1,73 @@
+package repo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"savepoint/repo/record"
+)
+
+// LockSource makes sure that one process of this host at a time backs up a source. It returns ErrHeld, saying since when, while
+// another does. Without a cache folder there is no lock: two runs are wasteful, not unsafe. The kernel frees the lock
+// when the process ends, however it ends.
+func (r *Repo) LockSource(dataset, host string) (release func(), err error) {
+	path := r.cacheFile(r.id, "lock-"+r.SourceTag(dataset, host))
+	if path == "" {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("cache folder: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the source: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		b, _ := os.ReadFile(path) // only words for the message
+		_ = f.Close()
+		if err == unix.EWOULDBLOCK {
+			return nil, fmt.Errorf("%w: a backup of %s@%s runs since %s", ErrHeld, dataset, host, strings.TrimSpace(string(b)))
+		}
+		return nil, fmt.Errorf("lock of the source: %w", err)
+	}
+	text := fmt.Sprintf("%s (process %d)\n", r.o.Now().UTC().Format(time.RFC3339), os.Getpid())
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(text), 0)
+	}
+	if err != nil {
+		r.o.Logger.Debug("lock file could not be written", "err", err)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// Read runs fn while a reader's lease is held, which prune respects. When the lease cannot be written, as with a credential that may
+// only read, it says so in the log and goes on: prune's grace of three days stands in.
+func (r *Repo) Read(ctx context.Context, dataset string, fn func(context.Context) error) error {
+	l, err := r.newLease(ctx, record.Reader, dataset, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		r.o.Logger.Warn("no lease could be written; a prune in the next days may take what is being read", "err", err)
+		return fn(ctx)
+	}
+	keepCtx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.keep(keepCtx)
+	}()
+	err = fn(ctx)
+	stop()
+	<-done
+	if endErr := l.end(ctx); endErr != nil {
+		r.o.Logger.Warn("lease could not be ended; it lapses by itself", "err", endErr)
+	}
+	return err
+}

@@ -1,0 +1,167 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/seal"
+	"savepoint/repo/storage"
+)
+
+// Listing is what a session saw when it listed the repository, in the order of W2: condemned records and marks, then
+// segments, then snapshots. What appears later does not exist for the session.
+type Listing struct {
+	Records   []record.ID // condemned records, gone or not
+	Segments  []storage.Info
+	Snapshots []storage.Info
+
+	dead map[pack.ID]bool // named by a record, or marked damaged and not released
+	// damaged is set when a damaged mark without a release is there.
+	damaged bool
+	// blind is set when a record or mark could not be read: then nothing counts as stored.
+	blind   bool
+	adopted map[string]bool // objects that are on time by decree
+	replica bool
+	refuse  string // a feature flag that this program does not know
+}
+
+// list lists the repository as W2 says.
+func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
+	l := &Listing{dead: map[pack.ID]bool{}, adopted: map[string]bool{}}
+	if err := r.listCondemned(ctx, l); err != nil {
+		return nil, err
+	}
+	if err := r.listMarks(ctx, l); err != nil {
+		return nil, err
+	}
+	var err error
+	if l.Segments, err = r.list(ctx, "index/"); err != nil {
+		return nil, err
+	}
+	l.Snapshots, err = r.list(ctx, "snapshots/")
+	return l, err
+}
+
+func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
+	infos, err := r.list(ctx, "condemned/")
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		name := strings.TrimPrefix(i.Name, "condemned/")
+		if strings.HasSuffix(name, "-gone") {
+			continue
+		}
+		id, err := parseID(name)
+		if err != nil {
+			continue // not an object of ours
+		}
+		l.Records = append(l.Records, id)
+		c, err := readRecord(ctx, r, seal.Condemned, i.Name, record.DecodeCondemned)
+		if gone(err) {
+			continue // its packs are gone, and no segment names them
+		}
+		if errors.Is(err, ErrCorrupt) {
+			r.o.Logger.Warn("condemned record cannot be read: this run stores everything again that it meets", "err", err)
+			l.blind = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range c.Packs {
+			l.dead[p.ID] = true
+		}
+	}
+	return nil
+}
+
+func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
+	infos, err := r.list(ctx, "marks/")
+	if err != nil {
+		return err
+	}
+	marks := map[record.ID]*record.Mark{}
+	for _, i := range infos {
+		id, err := parseID(strings.TrimPrefix(i.Name, "marks/"))
+		if err != nil {
+			continue
+		}
+		m, err := readRecord(ctx, r, seal.Mark, i.Name, record.DecodeMark)
+		if gone(err) {
+			continue
+		}
+		if errors.Is(err, ErrCorrupt) {
+			r.o.Logger.Warn("mark cannot be read: this run stores everything again that it meets", "err", err)
+			l.blind = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		marks[id] = m
+	}
+	l.apply(marks)
+	return nil
+}
+
+// apply takes the marks into account, those that another ends left out.
+func (l *Listing) apply(marks map[record.ID]*record.Mark) {
+	for _, m := range marks {
+		if len(m.Ends) == len(record.ID{}) {
+			delete(marks, record.ID(m.Ends))
+		}
+	}
+	for _, m := range marks {
+		switch m.Kind {
+		case record.Damaged:
+			for _, name := range m.Objects {
+				l.damaged = true
+				if id, err := pack.ParseID(name[strings.LastIndexByte(name, '/')+1:]); err == nil {
+					l.dead[id] = true
+				}
+			}
+		case record.Adopted:
+			for _, name := range m.Objects {
+				l.adopted[name] = true
+			}
+		case record.Replica:
+			l.replica = true
+		case record.Features:
+			l.refuse = strings.Join(m.Words, ", ")
+		}
+	}
+	for _, m := range marks {
+		if m.Kind == record.Promotion {
+			l.replica = false
+		}
+	}
+}
+
+// writable returns why a backup must not write, or nil.
+func (l *Listing) writable() error {
+	if l.refuse != "" {
+		return fmt.Errorf("the repository has the features %s: %w", l.refuse, ErrNewer)
+	}
+	if l.replica {
+		return fmt.Errorf("%w: it is a replica of another; `store promote` makes it a repository of its own", ErrReadOnly)
+	}
+	return nil
+}
+
+// readRecord reads, opens and decodes an object. Damage is a *CorruptError.
+func readRecord[T any](ctx context.Context, r *Repo, kind seal.Kind, name string, decode func([]byte) (*T, error)) (*T, error) {
+	b, err := r.getSealed(ctx, kind, name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := decode(b)
+	if err != nil {
+		return nil, corrupt(name, err)
+	}
+	return v, nil
+}

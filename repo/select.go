@@ -1,0 +1,160 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"savepoint/repo/tree"
+)
+
+// ErrNoSnapshot is returned when nothing fits a query.
+var ErrNoSnapshot = errors.New("no snapshot fits")
+
+// Query says which snapshot is wanted. Zero fields do not filter.
+type Query struct {
+	// At wants the newest snapshot whose window ended at or before it; zero is now.
+	At time.Time
+	// ID is the beginning of a snapshot's ID, or "latest".
+	ID            string
+	Dataset, Host string
+	// Path is an absolute path at or beneath one of the snapshot's roots.
+	Path string
+}
+
+// Choice is a snapshot with what a user should know of its neighbours.
+type Choice struct {
+	*Snapshot
+	// Before and After are the restorable snapshots of the same source next to it; nil when there is none.
+	Before, After *Snapshot
+	// Clean is the newest complete one at or before the time wanted, when the chosen one has faults or is suspect; else nil.
+	Clean *Snapshot
+}
+
+// AmbiguousError is returned when snapshots of several sources fit: one choice for each, newest first.
+type AmbiguousError struct{ Choices []Choice }
+
+// Error names the sources.
+func (e *AmbiguousError) Error() string {
+	var names []string
+	for _, c := range e.Choices {
+		names = append(names, c.Source())
+	}
+	return fmt.Sprintf("%d sources fit: %s", len(names), strings.Join(names, ", "))
+}
+
+// Restorable reports whether a snapshot may be chosen by time.
+func (s *Snapshot) Restorable() bool { return !s.Late && s.Completeness != tree.Interrupted }
+
+// HasPath reports whether path is at or beneath a root of the snapshot.
+func (s *Snapshot) HasPath(path string) bool {
+	_, _, ok := s.Split(path)
+	return ok
+}
+
+// Split returns the root that path is at or beneath and the rest of path below it, without a leading slash.
+func (s *Snapshot) Split(path string) (root *tree.Root, rest string, ok bool) {
+	for i := range s.Roots {
+		r := &s.Roots[i]
+		if path == r.Path {
+			return r, "", true
+		}
+		if after, found := strings.CutPrefix(path, strings.TrimSuffix(r.Path, "/")+"/"); found {
+			return r, after, true
+		}
+	}
+	return nil, "", false
+}
+
+// Select chooses a snapshot. It returns an *AmbiguousError when several sources fit, and an error that wraps ErrNoSnapshot and
+// says what there is when none does. An ID wins over At, and may name a snapshot that is late or interrupted.
+func Select(snaps []*Snapshot, q Query) (Choice, error) {
+	fit := slices.DeleteFunc(slices.Clone(snaps), func(s *Snapshot) bool {
+		return q.Dataset != "" && s.Dataset != q.Dataset || q.Host != "" && s.Host != q.Host || q.Path != "" && !s.HasPath(q.Path)
+	})
+	slices.SortStableFunc(fit, byWindow)
+	if q.ID != "" && q.ID != "latest" {
+		return selectID(fit, q)
+	}
+	bySource := map[string][]*Snapshot{}
+	for _, s := range fit {
+		if s.Restorable() {
+			bySource[s.Source()] = append(bySource[s.Source()], s)
+		}
+	}
+	var choices []Choice
+	var earliest *Snapshot
+	for _, list := range bySource {
+		if c, ok := newestAt(list, q.At); ok {
+			choices = append(choices, c)
+		} else if earliest == nil || list[0].End().Before(earliest.End()) {
+			earliest = list[0]
+		}
+	}
+	slices.SortFunc(choices, func(a, b Choice) int { return byWindow(b.Snapshot, a.Snapshot) })
+	switch {
+	case len(choices) == 1:
+		return choices[0], nil
+	case len(choices) > 1:
+		return Choice{}, &AmbiguousError{choices}
+	case earliest != nil:
+		return Choice{}, fmt.Errorf("%w: the first one ended at %s", ErrNoSnapshot, earliest.End().UTC().Format(time.RFC3339))
+	case len(snaps) == 0:
+		return Choice{}, fmt.Errorf("%w: there is none yet", ErrNoSnapshot)
+	}
+	return Choice{}, fmt.Errorf("%w: there are %d others", ErrNoSnapshot, len(snaps))
+}
+
+// newestAt returns the newest of one source's snapshots, which are in order of window, that ended at or before t.
+func newestAt(list []*Snapshot, t time.Time) (Choice, bool) {
+	best := -1
+	for i, s := range list {
+		if (t.IsZero() || !s.End().After(t)) && (best < 0 || !s.End().Before(list[best].End())) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return Choice{}, false
+	}
+	return choice(list, best), true
+}
+
+func choice(list []*Snapshot, i int) Choice {
+	c := Choice{Snapshot: list[i]}
+	if i > 0 {
+		c.Before = list[i-1]
+	}
+	if i+1 < len(list) {
+		c.After = list[i+1]
+	}
+	if list[i].Completeness != tree.Complete || list[i].Suspect {
+		for j := i - 1; j >= 0 && c.Clean == nil; j-- {
+			if list[j].Completeness == tree.Complete && !list[j].Suspect {
+				c.Clean = list[j]
+			}
+		}
+	}
+	return c
+}
+
+func selectID(fit []*Snapshot, q Query) (Choice, error) {
+	var found []*Snapshot
+	for _, s := range fit {
+		if strings.HasPrefix(s.ID(), strings.ToLower(q.ID)) {
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Choice{}, fmt.Errorf("%w: none of %d has an ID that begins with %q", ErrNoSnapshot, len(fit), q.ID)
+	case 1:
+	default:
+		return Choice{}, fmt.Errorf("%w: %d have an ID that begins with %q: give more digits", ErrNoSnapshot, len(found), q.ID)
+	}
+	list := slices.DeleteFunc(slices.Clone(fit), func(s *Snapshot) bool {
+		return s.Source() != found[0].Source() || s != found[0] && !s.Restorable()
+	})
+	return choice(list, slices.Index(list, found[0])), nil
+}

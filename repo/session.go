@@ -1,0 +1,201 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"savepoint/chunk"
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/tree"
+)
+
+// Session is one writer at work, from its lease to its manifest. Its methods are safe for concurrent use; its streams are
+// not.
+type Session struct {
+	r       *Repo
+	dataset string
+	host    string
+	started time.Time // host clock
+	lease   *lease
+	list    *Listing
+	first   record.Session // the lease under which the source is read
+	packer  *packer
+	segs    segments
+
+	views   [pack.Meta + 1]lazyView
+	pending [pack.Meta + 1]pending
+
+	mu      sync.Mutex
+	totals  Totals
+	sources []*Snapshot // this source's manifests, newest first
+}
+
+type lazyView struct {
+	mu sync.Mutex
+	v  *view
+	ok bool // the table is built
+}
+
+// Totals count what a session has stored so far. Bytes of packs are known once the packs are durable.
+type Totals struct {
+	DataChunks, DataBytes, DataPackBytes uint64
+	TreeChunks, TreeBytes, MetaPackBytes uint64
+	DataPacks, MetaPacks                 uint64
+}
+
+// Write runs fn in a new session of a source. The session's lease is there before fn runs and is renewed while it does; what fn
+// stored is durable and indexed when Write returns, also when fn failed or ctx was cancelled, as far as the store
+// allows within half a minute: the next run finds it. Only [Session.Commit] makes a snapshot of it.
+func (r *Repo) Write(ctx context.Context, dataset, host string, fn func(context.Context, *Session) error) error {
+	if r.readOnly != nil {
+		return r.readOnly
+	}
+	s := &Session{r: r, dataset: dataset, host: host, started: r.o.Now()}
+	var err error
+	if s.lease, err = r.newLease(ctx, record.Writer, dataset, nil); err != nil {
+		return err
+	}
+	s.first, _ = s.lease.session()
+	err = s.run(ctx, fn)
+	if endErr := s.lease.end(ctx); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) error) (err error) {
+	if s.list, err = s.r.listAll(ctx); err != nil {
+		return err
+	}
+	if err := s.list.writable(); err != nil {
+		return err
+	}
+	var keeping sync.WaitGroup
+	keepCtx, stopKeeping := context.WithCancel(ctx)
+	keeping.Go(func() { s.lease.keep(keepCtx) })
+	defer keeping.Wait()
+	defer stopKeeping()
+
+	storeCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	s.packer = &packer{r: s.r, uploaded: s.packStored}
+	s.packer.start(storeCtx)
+	defer s.packer.stop()
+
+	err = fn(ctx, s)
+	last := time.AfterFunc(closeWithin, func() {
+		if ctx.Err() != nil {
+			kill()
+		}
+	})
+	defer last.Stop()
+	if tidyErr := s.settle(storeCtx); err == nil {
+		err = tidyErr
+	}
+	return err
+}
+
+// settle makes everything durable that was stored so far: packs first, then the segments that name them.
+func (s *Session) settle(ctx context.Context) error {
+	packErr := s.packer.drain()
+	if err := s.publish(ctx); err != nil {
+		return errors.Join(packErr, err)
+	}
+	return packErr
+}
+
+// claim reports whether the chunk is new to the repository and to this session, and takes it as stored from now on.
+func (s *Session) claim(ctx context.Context, kind pack.Kind, id chunk.ID) (bool, error) {
+	v, err := s.view(ctx, kind)
+	if err != nil {
+		return false, err
+	}
+	return !v.has(id) && s.pending[kind].add(id), nil
+}
+
+// Has reports whether the chunk lies in a live pack or was stored by this session.
+func (s *Session) Has(ctx context.Context, kind pack.Kind, id chunk.ID) (bool, error) {
+	v, err := s.view(ctx, kind)
+	if err != nil {
+		return false, err
+	}
+	return v.has(id) || s.pending[kind].has(id), nil
+}
+
+// view returns the index of a kind as listed at the session's beginning; it is read when it is first needed.
+func (s *Session) view(ctx context.Context, kind pack.Kind) (*view, error) {
+	l := &s.views[kind]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ok {
+		return l.v, nil
+	}
+	v, err := s.r.views(ctx, s.list, kind)
+	if err != nil {
+		return nil, err
+	}
+	v.build()
+	l.v, l.ok = v, true
+	return v, nil
+}
+
+// Trees returns a reader of the tree chunks that were there when the session began.
+func (s *Session) Trees(ctx context.Context) (*TreeReader, error) {
+	v, err := s.view(ctx, pack.Meta)
+	if err != nil {
+		return nil, err
+	}
+	return newTreeReader(s.r, v), nil
+}
+
+// Unlooked reports whether files that have not changed since this parent may be taken over without looking their chunks
+// up: every condemned record that is listed was seen by the parent, and nothing is marked damaged.
+func (s *Session) Unlooked(parent *tree.Manifest) bool {
+	if s.list.damaged || s.list.blind {
+		return false
+	}
+	seen := map[record.ID]bool{}
+	for _, id := range parent.Seen {
+		seen[record.ID(id)] = true
+	}
+	for _, id := range s.list.Records {
+		if !seen[id] {
+			return false
+		}
+	}
+	return true
+}
+
+// Began returns the storage time at which the session began: everything written before it is in what the session reads.
+func (s *Session) Began() time.Time { return time.Unix(0, s.first.Began) }
+
+// Totals returns what the session stored so far.
+func (s *Session) Totals() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.totals
+}
+
+func (s *Session) count(kind pack.Kind, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind == pack.Meta {
+		s.totals.TreeChunks++
+		s.totals.TreeBytes += uint64(n)
+		return
+	}
+	s.totals.DataChunks++
+	s.totals.DataBytes += uint64(n)
+}
+
+// Settle waits until everything stored so far is durable and indexed. Streams must have been flushed.
+func (s *Session) Settle(ctx context.Context) error {
+	if err := s.settle(ctx); err != nil {
+		return fmt.Errorf("%w; nothing was published, what is stored already is used by the next run", err)
+	}
+	return nil
+}

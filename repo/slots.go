@@ -1,0 +1,203 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"savepoint/repo/seal"
+)
+
+// The kinds of key slots.
+const (
+	SlotPassphrase = "passphrase"
+	SlotMachine    = "machine"
+	SlotRecipient  = "recipient"
+)
+
+// Secret opens a repository: a passphrase, the text of a machine key file, or both.
+type Secret struct {
+	Passphrase string
+	MachineKey string
+}
+
+// NewSlot asks Init for a key slot.
+type NewSlot struct {
+	Kind, Label string
+	// Passphrase of a passphrase slot; the public age recipient of others.
+	Passphrase, Recipient string
+	// WorkFactor of scrypt; 0 is seal.WorkFactor. Smaller ones are for tests.
+	WorkFactor int
+}
+
+// KeySlot describes a key slot from its name.
+type KeySlot struct {
+	Name, Kind, Label, ID string
+	Created               int64 // storage time, nanoseconds since 1970
+	Size                  int64
+}
+
+var slotName = regexp.MustCompile(`^keys/(passphrase|machine|recipient)-([a-z0-9._]{1,63})-([0-9a-f]{32})$`)
+
+// ValidLabel reports whether s can be the label of a key slot.
+func ValidLabel(s string) bool {
+	return slotName.MatchString("keys/machine-" + s + "-" + strings.Repeat("0", 32))
+}
+
+// KeySlots lists the key slots; it needs no key.
+func (r *Repo) KeySlots(ctx context.Context) ([]KeySlot, error) {
+	infos, err := r.list(ctx, "keys/")
+	if err != nil {
+		return nil, err
+	}
+	var out []KeySlot
+	for _, i := range infos {
+		if m := slotName.FindStringSubmatch(i.Name); m != nil {
+			out = append(out, KeySlot{Name: i.Name, Kind: m[1], Label: m[2], ID: m[3], Created: i.Time.UnixNano(), Size: i.Size})
+		}
+	}
+	return out, nil
+}
+
+// unlock opens a slot with the secret, the one that opened last first. want is the ID in config's head; zero accepts any.
+func (r *Repo) unlock(ctx context.Context, secret Secret, want seal.RepoID) (seal.Slot, string, error) {
+	slots, err := r.KeySlots(ctx)
+	if err != nil {
+		return seal.Slot{}, "", err
+	}
+	if len(slots) == 0 {
+		return seal.Slot{}, "", &CorruptError{Object: "keys/", Err: errors.New("no key slot is left"),
+			Hint: "put back a copy of the folder keys, from a replica or the recovery kit"}
+	}
+	last := r.lastSlot(want)
+	slices.SortStableFunc(slots, func(a, b KeySlot) int { return boolRank(b.Name == last) - boolRank(a.Name == last) })
+	var damaged error
+	fitting := 0
+	for _, s := range slots {
+		open, err := secret.opener(s.Kind)
+		if err != nil {
+			return seal.Slot{}, "", err
+		}
+		if open == nil {
+			continue
+		}
+		fitting++
+		slot, err := r.openSlot(ctx, s, open)
+		switch {
+		case err == nil && (want == seal.RepoID{} || slot.Repo == want):
+			r.rememberSlot(slot.Repo, s.Name)
+			return slot, s.Name, nil
+		case err == nil, errors.Is(err, ErrWrongSecret):
+		case errors.Is(err, ErrCorrupt):
+			damaged = err
+		default:
+			return seal.Slot{}, "", err
+		}
+	}
+	if damaged != nil {
+		return seal.Slot{}, "", fmt.Errorf("no other key slot opens: %w", damaged)
+	}
+	if fitting == 0 {
+		return seal.Slot{}, "", fmt.Errorf("no key slot is for this kind of secret (there are: %s): %w", kinds(slots), ErrWrongSecret)
+	}
+	return seal.Slot{}, "", fmt.Errorf("%d key slots tried: %w", fitting, ErrWrongSecret)
+}
+
+// opener returns what opens slots of the kind, or nil when the secret has nothing for them.
+func (s Secret) opener(kind string) (seal.Identity, error) {
+	if kind == SlotPassphrase {
+		if s.Passphrase == "" {
+			return nil, nil
+		}
+		return seal.PassphraseIdentity(s.Passphrase)
+	}
+	if s.MachineKey == "" {
+		return nil, nil
+	}
+	return seal.ParseIdentity(s.MachineKey)
+}
+
+func (r *Repo) openSlot(ctx context.Context, s KeySlot, id seal.Identity) (seal.Slot, error) {
+	b, err := r.get(ctx, s.Name, seal.MaxSlot)
+	if err != nil {
+		return seal.Slot{}, err
+	}
+	slot, err := seal.OpenSlot(b, id)
+	if errors.Is(err, seal.ErrDamaged) {
+		return slot, corrupt(s.Name, err)
+	}
+	return slot, err
+}
+
+func kinds(slots []KeySlot) string {
+	var out []string
+	for _, s := range slots {
+		out = append(out, s.Kind+" "+s.Label)
+	}
+	return strings.Join(out, ", ")
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// cacheFile returns the path of a file in this repository's cache folder, or "" when there is no cache.
+func (r *Repo) cacheFile(id seal.RepoID, name string) string {
+	if r.o.Cache == "" || (id == seal.RepoID{}) {
+		return ""
+	}
+	return filepath.Join(r.o.Cache, id.String(), name)
+}
+
+func (r *Repo) lastSlot(id seal.RepoID) string {
+	p := r.cacheFile(id, "slot")
+	if p == "" {
+		return ""
+	}
+	b, err := os.ReadFile(p)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// rememberSlot is a convenience: an error costs only time at the next open.
+func (r *Repo) rememberSlot(id seal.RepoID, name string) {
+	p := r.cacheFile(id, "slot")
+	if p == "" || r.lastSlot(id) == name {
+		return
+	}
+	if err := writeCache(p, []byte(name)); err != nil {
+		r.o.Logger.Debug("cache could not be written", "err", err)
+	}
+}
+
+// writeCache replaces a cache file as a whole.
+func writeCache(path string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the first error says more
+	}
+	return err
+}

@@ -1,0 +1,149 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"path"
+	"regexp"
+	"savepoint/repo/record"
+	"slices"
+	"strings"
+	"time"
+
+	"savepoint/repo/seal"
+	"savepoint/repo/storage"
+	"savepoint/repo/tree"
+)
+
+const startLayout = "20060102T150405Z"
+
+var snapshotName = regexp.MustCompile(`^snapshots/([0-9a-f]{8})/([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{32})$`)
+
+// Snapshot is a listed manifest.
+type Snapshot struct {
+	Name   string    // object name
+	Stored time.Time // storage time of the manifest
+	Late   bool      // it came after its lease's time: no parent, never chosen by time
+	*tree.Manifest
+}
+
+// ID returns the random part of the name, 32 hex digits: unique in the repository.
+func (s *Snapshot) ID() string { return s.Name[strings.LastIndexByte(s.Name, '-')+1:] }
+
+// Short returns the first 8 digits of ID, which people type.
+func (s *Snapshot) Short() string { return s.ID()[:8] }
+
+// Source returns dataset@host.
+func (s *Snapshot) Source() string { return s.Dataset + "@" + s.Host }
+
+// Start and End return the read window in storage time.
+func (s *Snapshot) Start() time.Time { return time.Unix(0, s.Window[0]) }
+
+// End returns the end of the read window.
+func (s *Snapshot) End() time.Time { return time.Unix(0, s.Window[1]) }
+
+// Snapshots returns every listed manifest, oldest window first. Those that cannot be read are left out, and the error,
+// which wraps ErrCorrupt, names them: the rest is returned with it.
+func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
+	l, err := r.listAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.readSnapshots(ctx, l, l.Snapshots)
+}
+
+func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {
+	var out []*Snapshot
+	var bad []error
+	for _, i := range infos {
+		if !snapshotName.MatchString(i.Name) {
+			continue
+		}
+		m, err := readRecord(ctx, r, seal.Manifest, i.Name, tree.DecodeManifest)
+		switch {
+		case gone(err):
+			continue // forgotten a moment ago
+		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewer):
+			bad = append(bad, err)
+			continue
+		case err != nil:
+			return nil, err
+		}
+		s := &Snapshot{Name: i.Name, Stored: i.Time, Manifest: m}
+		s.Late = late(s.session(), i.Time) && !l.adopted[i.Name]
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *Snapshot) int {
+		return byWindow(a, b)
+	})
+	return out, errors.Join(bad...)
+}
+
+func byWindow(a, b *Snapshot) int {
+	if c := a.Start().Compare(b.Start()); c != 0 {
+		return c
+	}
+	if c := a.End().Compare(b.End()); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+// Source returns this source's manifests as listed when the session began and those it put itself, newest first. A damaged
+// one is left out and logged: it costs a parent, not the backup.
+func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sources != nil {
+		return s.sources, nil
+	}
+	prefix := path.Join("snapshots", s.r.SourceTag(s.dataset, s.host)) + "/"
+	var mine []storage.Info
+	for _, i := range s.list.Snapshots {
+		if strings.HasPrefix(i.Name, prefix) {
+			mine = append(mine, i)
+		}
+	}
+	snaps, err := s.r.readSnapshots(ctx, s.list, mine)
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) {
+		s.r.o.Logger.Warn("snapshots of this source cannot be read", "err", err)
+	} else if err != nil {
+		return nil, err
+	}
+	snaps = slices.DeleteFunc(snaps, func(x *Snapshot) bool { return x.Dataset != s.dataset || x.Host != s.host })
+	slices.Reverse(snaps)
+	s.sources = slices.Clip(append(make([]*Snapshot, 0, len(snaps)+1), snaps...))
+	return s.sources, nil
+}
+
+// Parent returns the newest on-time manifest of this source, interrupted ones included, or nil.
+func (s *Session) Parent(ctx context.Context) (*Snapshot, error) {
+	mine, err := s.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range mine {
+		if !x.Late {
+			return x, nil
+		}
+	}
+	return nil, nil
+}
+
+// LastFull returns the newest on-time manifest of this source that read every byte, or nil.
+func (s *Session) LastFull(ctx context.Context) (*Snapshot, error) {
+	mine, err := s.Source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range mine {
+		if !x.Late && x.Mode == tree.Full && x.Completeness != tree.Interrupted {
+			return x, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *Snapshot) session() record.Session {
+	return record.Session{Lease: record.ID(s.Lease), Began: s.LeaseBegan, Renewed: s.LeaseRenewed}
+}
