@@ -72,7 +72,7 @@ func (d *dropper) finish() {
 }
 
 // drop drops the stretches below limit that were not there before, in runs, and each run from some way before where it
-// goes on: the kernel keeps a folio that a range does not hold as a whole, and reads ahead in folios of up to 4 MiB.
+// goes on: the kernel keeps a folio that a range does not hold as a whole, and reads ahead in folios of 2 MiB and more.
 func (d *dropper) drop(limit int64) {
 	const back = 8
 	for ; d.dropped < limit; d.dropped++ {

@@ -69,6 +69,39 @@ func TestListBuilderRefuses(t *testing.T) {
 	}
 }
 
+func TestListBuilderStartsOver(t *testing.T) {
+	b := NewListBuilder(newStore(), testCutter)
+	for range 3 {
+		if err := b.Add(t.Context(), Element{Hole: true, Length: math.MaxInt64}); err != nil {
+			t.Fatal(err)
+		}
+		if els, err := b.Finish(t.Context()); err != nil || len(els) != 1 || els[0].Length != math.MaxInt64 {
+			t.Fatalf("Finish = %v, %v", els, err)
+		}
+	}
+}
+
+func TestCutterLooksAtLastByte(t *testing.T) {
+	secret := [32]byte{5}
+	c, key := NewCutter(secret), chunk.NewKey(secret)
+	ends := 0
+	for i := range 64_000 {
+		x := fmt.Appendf(nil, "name %d", i)
+		sum := key.Sum(x)
+		if got, want := c.Ends(x), sum[31]%64 == 0; got != want {
+			t.Fatalf("Ends(%q) = %t, want %t", x, got, want)
+		} else if got {
+			ends++
+		}
+	}
+	if ends < 800 || ends > 1200 {
+		t.Errorf("%d of 64,000 names end a page", ends)
+	}
+	if n := testing.AllocsPerRun(100, func() { c.Ends(secret[:]) }); n != 0 {
+		t.Errorf("Ends allocates %v times", n)
+	}
+}
+
 // failing is a Sink that fails at one call.
 type failing struct {
 	store

@@ -14,7 +14,7 @@
 // byte for byte (fields of pages, nodes and manifests that this program does
 // not know and may ignore are the exception: they are dropped).
 //
-// Memory: a [DirBuilder] holds a page and at most 288 elements for each level
+// Memory: a [DirBuilder] holds a page and at most 256 elements for each level
 // of nodes, a [ListBuilder] the elements; readers hold one page, and one node
 // for each level.
 package tree

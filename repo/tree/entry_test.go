@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -27,10 +28,12 @@ func TestEntryRoundTrip(t *testing.T) {
 		if err := wire.Check(b); err != nil {
 			t.Fatalf("not of the subset: %v", err)
 		}
-		got, err := DecodeEntry(b)
+		input := bytes.Clone(b)
+		got, err := DecodeEntry(input)
 		if err != nil {
 			t.Fatal(err)
 		}
+		clear(input)
 		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Fatal(d)
 		}

@@ -12,9 +12,19 @@ import (
 )
 
 var (
-	testCutter = NewCutter([32]byte{1, 2, 3})
+	testCutter = newTestCutter()
 	testIDs    = chunk.NewKey([32]byte{7})
 )
+
+// newTestCutter returns a Cutter for which a zero ID ends a node: a hole, which
+// has one, must not.
+func newTestCutter() *Cutter {
+	for i := byte(0); ; i++ {
+		if c := NewCutter([32]byte{i, 2, 3}); c.Ends(make([]byte, 32)) {
+			return c
+		}
+	}
+}
 
 // store is a Sink and a Source in memory. What it returns is overwritten by
 // the next call, as the contract of Source allows.

@@ -32,8 +32,7 @@ type Manifest struct {
 	Suspect      bool       // the source shrank below half of its parent
 }
 
-// Root is one tree of a snapshot. Its entry has no name; User and Group of it
-// are not stored.
+// Root is one tree of a snapshot. Its entry has no name.
 type Root struct {
 	Path  string // absolute and clean; bytes as they are
 	Entry Entry

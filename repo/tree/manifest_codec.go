@@ -43,6 +43,8 @@ type rootWire struct {
 	_     struct{} `cbor:",toarray"`
 	Path  []byte
 	Entry wire.RawItem
+	User  string
+	Group string
 }
 
 type faultWire struct {
@@ -81,7 +83,7 @@ func encodeManifest(m *Manifest) ([]byte, error) {
 		if len(raw) > MaxEntry {
 			return nil, fmt.Errorf("entry of root %q is over 1 MiB", root.Path)
 		}
-		w.Roots = append(w.Roots, rootWire{Path: []byte(root.Path), Entry: raw})
+		w.Roots = append(w.Roots, rootWire{Path: []byte(root.Path), Entry: raw, User: root.Entry.User, Group: root.Entry.Group})
 	}
 	for _, f := range m.Faults {
 		message := strings.ToValidUTF8(f.Message, "\uFFFD")
@@ -132,6 +134,7 @@ func decodeManifest(b []byte) (*Manifest, error) {
 		if err != nil {
 			return nil, fmt.Errorf("root %q: %w", r.Path, err)
 		}
+		e.User, e.Group = r.User, r.Group
 		m.Roots = append(m.Roots, Root{Path: string(r.Path), Entry: e})
 	}
 	for _, f := range w.Faults {

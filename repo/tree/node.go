@@ -9,8 +9,8 @@ import (
 
 // Keys of a node.
 const (
-	keyElements = 1
-	keyKind     = 2
+	keyKind     = 1
+	keyElements = 2
 )
 
 // Node is a part of a list that is too long for an entry.
@@ -28,9 +28,9 @@ func EncodeNode(n *Node) ([]byte, error) {
 }
 
 func appendNode(dst []byte, n *Node) []byte {
-	dst = wire.AppendUint(wire.AppendMap(dst, 2), keyElements)
-	dst = appendElements(dst, n.Elements, n.Kind)
-	return wire.AppendUint(wire.AppendUint(dst, keyKind), uint64(n.Kind))
+	dst = wire.AppendUint(wire.AppendMap(dst, 2), keyKind)
+	dst = wire.AppendUint(wire.AppendUint(dst, uint64(n.Kind)), keyElements)
+	return appendElements(dst, n.Elements, n.Kind)
 }
 
 func (n *Node) validate() error {
@@ -59,14 +59,13 @@ func decodeNode(b []byte) (*Node, error) {
 		return nil, errors.New("over 2 MiB")
 	}
 	r := wire.NewReader(b)
-	var elements []byte
 	n := &Node{}
 	key := int64(-1)
 	for pairs := r.Map(); pairs > 0 && r.Err() == nil; pairs-- {
 		r.Within(1)
 		switch key = r.Key(key); {
 		case key == keyElements:
-			elements = r.Raw() // what they mean depends on the kind, which follows
+			n.Elements = readElements(&r, n.Kind, maxNode) // the kind came before
 		case key == keyKind:
 			n.Kind = Type(readSmall(&r, uint64(Directory)))
 		case key < wire.FirstOptional:
@@ -76,11 +75,6 @@ func decodeNode(b []byte) (*Node, error) {
 		}
 	}
 	if err := r.Done(); err != nil {
-		return nil, err
-	}
-	list := wire.NewReader(elements)
-	n.Elements = readElements(&list, n.Kind, maxNode)
-	if err := list.Done(); err != nil {
 		return nil, err
 	}
 	return n, n.validate()

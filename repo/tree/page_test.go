@@ -43,6 +43,7 @@ func TestPageRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		clear(b)
 		if d := cmp.Diff(&want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Fatal(d)
 		}
@@ -111,7 +112,7 @@ func TestEncodePageRefuses(t *testing.T) {
 
 func TestDecodePageRefuses(t *testing.T) {
 	const a, b = "a2 014161 0204", "a2 014162 0204"
-	long := func(n int) string { // an entry of n attribute bytes
+	long := func(n int) string { // fields with n bytes, 65,536 or more, in an attribute
 		return fmt.Sprintf("0204 0b81 82 4178 5a%08x", n) + strings.Repeat("00", n)
 	}
 	for name, tt := range map[string]struct {
@@ -138,7 +139,7 @@ func TestDecodePageRefuses(t *testing.T) {
 		"fields in disorder": {"a2 02 81 82 00 6178 01 81" + a, ErrCorrupt},
 		"critical field":     {"a2 01 81" + a + "04 00", ErrNewer},
 		"critical in entry":  {"a1 01 81 a3 014161 0204 0f00", ErrNewer},
-		"two long entries":   {"a1 01 82 a3 014161" + long(40_000) + "a3 014162" + long(40_000), ErrCorrupt},
+		"two long entries":   {"a1 01 82 a3 014161" + long(70_000) + "a3 014162" + long(70_000), ErrCorrupt},
 		"entry over 1 MiB":   {"a1 01 81 a3 014161" + long(MaxEntry), ErrCorrupt},
 		"over 2 MiB":         {"a2 01 81" + a + "1840 5a00200000" + strings.Repeat("00", MaxChunk), ErrCorrupt},
 	} {
@@ -156,7 +157,7 @@ func TestNodeBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(hex.EncodeToString(unhex(t, "a2 01 82 82 5820cc"+strings.Repeat("00", 31)+"1818 8101 02 01")), hex.EncodeToString(b)); d != "" {
+	if d := cmp.Diff(hex.EncodeToString(unhex(t, "a2 01 01 02 82 82 5820cc"+strings.Repeat("00", 31)+"1818 8101")), hex.EncodeToString(b)); d != "" {
 		t.Error(d)
 	}
 	got, err := DecodeNode(b)
@@ -170,28 +171,28 @@ func TestNodeBytes(t *testing.T) {
 
 func TestDecodeNodeRefuses(t *testing.T) {
 	id := "5820" + strings.Repeat("cc", 32)
-	many := func(n int) string { return fmt.Sprintf("a2 01 99%04x", n) + strings.Repeat("82"+id+"01", n) + "02 01" }
+	many := func(n int) string { return fmt.Sprintf("a2 01 01 02 99%04x", n) + strings.Repeat("82"+id+"01", n) }
 	for name, tt := range map[string]struct {
 		hex  string
 		want error
 	}{
-		"fits":               {"a2 01 81 82" + id + "01 02 01", nil},
-		"optional fields":    {"a3 01 81 82" + id + "01 02 01 1840 80", nil},
+		"fits":               {"a2 01 01 02 81 82" + id + "01", nil},
+		"optional fields":    {"a3 01 01 02 81 82" + id + "01 1840 80", nil},
 		"256 elements":       {many(256), nil},
 		"257 elements":       {many(257), ErrCorrupt},
-		"no elements":        {"a2 01 80 02 01", ErrCorrupt},
-		"no list":            {"a1 02 01", ErrCorrupt},
-		"no kind":            {"a1 01 81 82" + id + "01", ErrCorrupt},
-		"kind 3":             {"a2 01 81 82" + id + "01 02 03", ErrCorrupt},
-		"kind 0":             {"a2 01 81 82" + id + "01 02 00", ErrCorrupt},
-		"a page as a file's": {"a2 01 81 83" + id + "01 4161 02 01", ErrCorrupt},
-		"a file's in a dir":  {"a2 01 81 82" + id + "01 02 02", ErrCorrupt},
-		"hole in a dir":      {"a2 01 81 82 01 4161 02 02", ErrCorrupt},
-		"bad first name":     {"a2 01 81 83" + id + "01 412f 02 02", ErrCorrupt},
-		"holes touch":        {"a2 01 82 8101 8101 02 01", ErrCorrupt},
-		"node beside chunk":  {"a2 01 82 82" + id + "01 83" + id + "01 01 02 01", ErrCorrupt},
-		"critical field":     {"a3 01 81 82" + id + "01 02 01 03 00", ErrNewer},
-		"bytes after":        {"a2 01 81 82" + id + "01 02 01 00", ErrCorrupt},
+		"no elements":        {"a2 01 01 02 80", ErrCorrupt},
+		"no list":            {"a1 01 01", ErrCorrupt},
+		"no kind":            {"a1 02 81 82" + id + "01", ErrCorrupt},
+		"kind 3":             {"a2 01 03 02 81 82" + id + "01", ErrCorrupt},
+		"kind 0":             {"a2 01 00 02 81 82" + id + "01", ErrCorrupt},
+		"a page as a file's": {"a2 01 01 02 81 83" + id + "01 4161", ErrCorrupt},
+		"a file's in a dir":  {"a2 01 02 02 81 82" + id + "01", ErrCorrupt},
+		"hole in a dir":      {"a2 01 02 02 81 82 01 4161", ErrCorrupt},
+		"bad first name":     {"a2 01 02 02 81 83" + id + "01 412f", ErrCorrupt},
+		"holes touch":        {"a2 01 01 02 82 8101 8101", ErrCorrupt},
+		"node beside chunk":  {"a2 01 01 02 82 82" + id + "01 83" + id + "01 01", ErrCorrupt},
+		"critical field":     {"a3 01 01 02 81 82" + id + "01 03 00", ErrNewer},
+		"bytes after":        {"a2 01 01 02 81 82" + id + "01 00", ErrCorrupt},
 		"empty":              {"", ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {

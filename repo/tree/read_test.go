@@ -76,6 +76,21 @@ func TestEntriesReadsOnlyWhatItNeeds(t *testing.T) {
 	}
 }
 
+func TestEntriesSkipsPageBeforeName(t *testing.T) {
+	s := newStore()
+	content := buildDir(t, s, 1000, func(i int) Entry { return plainFile(manyNames(i), i) })
+	s.reads = 0
+	for e, err := range Entries(t.Context(), s, content, content[1].First) {
+		if err != nil || e.Name <= content[1].First {
+			t.Fatal(e, err)
+		}
+		break
+	}
+	if s.reads != 1 {
+		t.Errorf("%d pages read, want only that which begins with the name", s.reads)
+	}
+}
+
 func TestEntriesStaysValidAsCopy(t *testing.T) {
 	s := newStore()
 	content := buildDir(t, s, 2000, func(i int) Entry { return plainFile(manyNames(i), i) })
