@@ -14,5 +14,5 @@ targets=$(awk '/^Fuzz/ { names[n++] = $1 }
 
 while read -r package name; do
     echo "== $package $name ($duration)"
-    go test -run '^$' -fuzz "^$name\$" -fuzztime "$duration" "$package" </dev/null
+    go test -run '^$' -fuzz "^$name\$" -fuzzminimizetime 1s -fuzztime "$duration" "$package" </dev/null
 done <<<"$targets"

@@ -88,3 +88,21 @@ func TestReaderWithin(t *testing.T) {
 		}
 	}
 }
+
+func TestReaderCountsAgainstBytes(t *testing.T) {
+	for _, b := range [][]byte{{0x84, 1, 2, 3}, {0x9b, 0, 0, 0, 1, 0, 0, 0, 0, 1}, {0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}} {
+		r := NewReader(b)
+		if n := r.Array(); n != 0 || !errors.Is(r.Err(), ErrMalformed) {
+			t.Errorf("array in %x: %d, %v", b, n, r.Err())
+		}
+		b[0] += 0x20
+		r = NewReader(b)
+		if n := r.Map(); n != 0 || !errors.Is(r.Err(), ErrMalformed) {
+			t.Errorf("map in %x: %d, %v", b, n, r.Err())
+		}
+	}
+	r := NewReader([]byte{0xa2, 1, 2, 3})
+	if n := r.Map(); n != 0 || r.Err() == nil {
+		t.Errorf("map of two pairs in three bytes: %d", n)
+	}
+}

@@ -14,6 +14,8 @@ import (
 const (
 	codecNone uint8 = 0
 	codecZstd uint8 = 1
+
+	overrun = 16 // bytes behind its output that the decoder wants to scribble over, to be fast
 )
 
 // Codec compresses and decompresses plain blocks. It is safe for concurrent use; up to n calls of each run at a time,
@@ -32,8 +34,8 @@ func NewCodec(n int) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(MaxPlain),
-		zstd.WithDecoderLowmem(true))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(MaxPlain+overrun),
+		zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +48,21 @@ func (c *Codec) decompress(dst, packed []byte, n int) ([]byte, error) {
 	if err := h.Decode(packed); err != nil || h.Skippable || (h.HasFCS && h.FrameContentSize != uint64(n)) {
 		return nil, fmt.Errorf("zstd frame does not fit its block: %w", ErrDamaged)
 	}
-	out, err := c.dec.DecodeAll(packed, slices.Grow(dst, n))
+	// The decoder is given room for what the block says and no more, and none of what dst holds: it counts that in its limit.
+	was := len(dst)
+	dst = slices.Grow(dst, n+overrun)
+	out, err := c.dec.DecodeAll(packed, dst[was:was:was+n+overrun])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if len(out)-len(dst) != n {
-		return nil, fmt.Errorf("block has %d bytes instead of %d: %w", len(out)-len(dst), n, ErrDamaged)
+	if len(out) != n {
+		return nil, fmt.Errorf("block has %d bytes instead of %d: %w", len(out), n, ErrDamaged)
 	}
-	return out, nil
+	dst = dst[:was+n]
+	if n > 0 && &out[0] != &dst[was] { // it has moved
+		copy(dst[was:], out)
+	}
+	return dst, nil
 }
 
 func (b BlockInfo) appendHeader(dst []byte) []byte {

@@ -99,6 +99,9 @@ func countPacks(packs []SegmentPack) (blocks, entries int, err error) {
 		if err := p.Validate(); err != nil {
 			return 0, 0, fmt.Errorf("pack %s: %w", p.ID, err)
 		}
+		if len(p.Blocks) == 0 {
+			return 0, 0, fmt.Errorf("pack %s has no block", p.ID)
+		}
 		if want := pack.Size(p.Blocks, len(p.Entries)); int64(p.Size) != want || want > pack.MaxSize {
 			return 0, 0, fmt.Errorf("pack %s of %d bytes has a directory for %d", p.ID, p.Size, want)
 		}

@@ -67,7 +67,7 @@ func decodeSegment(b []byte) (*Segment, error) {
 	if err := s.checkOrder(b[:fences]); err != nil {
 		return nil, err
 	}
-	if err := s.checkWhole(int(h.Blocks)); err != nil {
+	if err := s.checkWhole(); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -101,7 +101,7 @@ func (s *Segment) parsePacks(table, blocks []byte, n int) error {
 		p.ID, p.Size, p.Salt = pack.ID(at[:32]), binary.BigEndian.Uint32(at[32:]), [32]byte(at[36:68])
 		first, count := int64(binary.BigEndian.Uint32(at[68:])), int64(binary.BigEndian.Uint32(at[72:]))
 		end := (first + count) * blockLen
-		if first != next || end > int64(len(blocks)) {
+		if first != next || count == 0 || end > int64(len(blocks)) {
 			return fmt.Errorf("blocks of pack %s: %w", p.ID, ErrMalformed)
 		}
 		if i > 0 && bytes.Compare(s.Packs[i-1].ID[:], p.ID[:]) >= 0 {
@@ -135,12 +135,10 @@ func (s *Segment) checkOrder(fences []byte) error {
 	return nil
 }
 
-// checkWhole checks that each of the segment's blocks, n in all, is as full as it says, and each pack as long.
-func (s *Segment) checkWhole(n int) error {
-	filled, starts, counts := make([]uint64, n), make([]int, len(s.Packs)), make([]int, len(s.Packs))
-	for i := 1; i < len(starts); i++ {
-		starts[i] = starts[i-1] + len(s.Packs[i-1].Blocks)
-	}
+// checkWhole checks that each block is as full as it says, and each pack as long.
+func (s *Segment) checkWhole() error {
+	starts, counts := s.blockStarts(), make([]int, len(s.Packs))
+	filled := make([]uint64, starts[len(s.Packs)])
 	for i := range s.Len() {
 		p, e := s.Entry(i)
 		if p >= len(s.Packs) || uint64(e.Block) >= uint64(len(s.Packs[p].Blocks)) {
@@ -190,25 +188,40 @@ func (s *Segment) Find(id chunk.ID) (int, bool) {
 
 // Directories returns the whole directory of each pack, as EncodeSegment takes it: chunks in order of block and offset.
 func (s *Segment) Directories() []SegmentPack {
-	counts := make([]int, len(s.Packs))
-	for i := range s.Len() {
-		p, _ := s.Entry(i)
-		counts[p]++
-	}
-	all := make([]pack.Entry, s.Len())
-	out := make([]SegmentPack, len(s.Packs))
-	for i, p := range s.Packs {
-		out[i] = SegmentPack{ID: p.ID, Size: p.Size, Salt: p.Salt, Directory: pack.Directory{Blocks: p.Blocks, Entries: all[:0:counts[i]]}}
-		all = all[counts[i]:]
-	}
+	// Entries are put where their block begins and sorted there: blocks have few.
+	starts := s.blockStarts()
+	ends := make([]int, starts[len(s.Packs)]+1)
 	for i := range s.Len() {
 		p, e := s.Entry(i)
-		out[p].Entries = append(out[p].Entries, e)
+		ends[starts[p]+int(e.Block)+1]++
 	}
-	for i := range out {
-		slices.SortFunc(out[i].Entries, func(a, b pack.Entry) int {
-			return cmp.Or(cmp.Compare(a.Block, b.Block), cmp.Compare(a.Offset, b.Offset))
-		})
+	for i := 1; i < len(ends); i++ {
+		ends[i] += ends[i-1]
+	}
+	all := make([]pack.Entry, s.Len())
+	next := slices.Clone(ends)
+	for i := range all {
+		p, e := s.Entry(i)
+		at := &next[starts[p]+int(e.Block)]
+		all[*at] = e
+		*at++
+	}
+	for i := 1; i < len(ends); i++ {
+		slices.SortFunc(all[ends[i-1]:ends[i]], func(a, b pack.Entry) int { return cmp.Compare(a.Offset, b.Offset) })
+	}
+	out := make([]SegmentPack, len(s.Packs))
+	for i, p := range s.Packs {
+		from, to := ends[starts[i]], ends[starts[i+1]]
+		out[i] = SegmentPack{ID: p.ID, Size: p.Size, Salt: p.Salt, Directory: pack.Directory{Blocks: p.Blocks, Entries: all[from:to:to]}}
 	}
 	return out
+}
+
+// blockStarts returns, for each pack, how many blocks the packs before it have, and at the end how many all have.
+func (s *Segment) blockStarts() []int {
+	starts := make([]int, len(s.Packs)+1)
+	for i, p := range s.Packs {
+		starts[i+1] = starts[i] + len(p.Blocks)
+	}
+	return starts
 }

@@ -3,6 +3,7 @@ package source
 import (
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -51,7 +52,7 @@ func (o *Owners) name(id uint32, known map[uint32]string, find func(string) stri
 	if ok {
 		return name
 	}
-	name = find(strconv.FormatUint(uint64(id), 10))
+	name = strings.ToValidUTF8(find(strconv.FormatUint(uint64(id), 10)), "\uFFFD") // the format has text here
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(known) >= ownersLimit {

@@ -4,6 +4,7 @@
 //	world [-seed N] [-scale F] make DIR
 //	world [-seed N] play DIR
 //	world [-seed N] profiles DIR N
+//	world compare DIR DIR
 package main
 
 import (
@@ -12,12 +13,14 @@ import (
 	"os"
 	"strconv"
 
+	"savepoint/internal/corpus"
 	"savepoint/internal/corpus/world"
 )
 
 const usage = `usage: world [-seed N] [-scale F] make DIR
        world [-seed N] play DIR
        world [-seed N] profiles DIR N
+       world compare DIR DIR
 `
 
 func main() {
@@ -45,6 +48,8 @@ func run(args []string, seed uint64, scale float64) (known bool, err error) {
 		return true, world.Make(args[1], seed, scale)
 	case len(args) == 2 && args[0] == "play":
 		return true, world.Play(args[1], seed)
+	case len(args) == 3 && args[0] == "compare":
+		return true, compare(args[1], args[2])
 	case len(args) == 3 && args[0] == "profiles":
 		n, err := strconv.Atoi(args[2])
 		if err != nil || n < 0 {
@@ -53,4 +58,20 @@ func run(args []string, seed uint64, scale float64) (known bool, err error) {
 		return true, world.Profiles(args[1], seed, n)
 	}
 	return false, nil
+}
+
+// compare prints how two trees differ, which is an error, or that they do not.
+func compare(a, b string) error {
+	diffs, err := corpus.Compare(a, b)
+	if err != nil {
+		return err
+	}
+	for _, d := range diffs {
+		fmt.Println(d)
+	}
+	if len(diffs) > 0 {
+		return fmt.Errorf("%s and %s differ in %d places", a, b, len(diffs))
+	}
+	fmt.Printf("%s and %s are equal in every name, byte, time, owner, mode and link.\n", a, b)
+	return nil
 }
