@@ -1,0 +1,77 @@
+package restore
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"savepoint/repo"
+)
+
+// IncompleteMarker is the name of the file that lies in the target while a restore runs, and stays when it does not come to its
+// end. When the snapshot holds an entry of that name there, "-1", "-2" and so on is appended.
+const IncompleteMarker = ".savepoint-restore-incomplete"
+
+// Selection is what of a snapshot is wanted.
+type Selection struct {
+	// Root is the absolute path of one root of the snapshot; empty means all roots.
+	Root string
+	// Sub is a path below the root; empty is the root itself. It needs Root, unless the snapshot has one root only.
+	Sub string
+}
+
+// Options of a restore.
+type Options struct {
+	// Target is the absolute path of the directory to restore into. It is created with mode 0700, and so are its parents, when it is
+	// missing; otherwise it must be an empty directory.
+	Target string
+	// Workers fetch and write; zero is one for each core. More of them hide the latency of a distant store.
+	Workers int
+	Events  Events
+	// Now is the clock for the durations of phases; nil is that of the repository.
+	Now func() time.Time
+}
+
+// Events are told how a restore goes. Functions may be nil; they are called by many goroutines at once and must be quick.
+type Events struct {
+	// Planned is told once what is to be done, before the first byte is fetched.
+	Planned func(Plan)
+	// Progress is told after every request what has been done so far.
+	Progress func(Progress)
+}
+
+// Plan is what a restore is going to do.
+type Plan struct {
+	Files, Directories, Others, HardLinks uint64 // entries
+	Bytes                                 uint64 // to be written into files
+	Holes                                 uint64 // bytes of files that are not written
+	Chunks                                uint64 // different ones
+	Packs, Requests                       uint64
+	FetchBytes                            uint64 // of packs, as stored
+}
+
+// Progress is what was done so far of a Plan.
+type Progress struct {
+	Files, Bytes, FetchedBytes uint64
+}
+
+func (o Options) withDefaults(r *repo.Repo) Options {
+	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	if o.Now == nil {
+		o.Now = r.Options().Now
+	}
+	return o
+}
+
+// validate reports what is wrong with the options, or nil.
+func (o Options) validate() error {
+	if !filepath.IsAbs(o.Target) {
+		return errors.New("restore: the target is not an absolute path")
+	}
+	if o.Workers < 0 {
+		return errors.New("restore: less than no workers")
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"savepoint/repo"
+	"savepoint/repo/pack"
+)
+
+// transfer fetches chunks and has them written.
+type transfer struct {
+	r *repo.Repo
+	p *plan
+	w *writer
+	o Options
+
+	mu     sync.Mutex
+	failed []uint32 // chunks that could not be read where they were looked for
+	causes map[uint32]error
+}
+
+// do fetches all chunks, those that cannot be read in one place from another. Files that lack one are damaged. An error is the target's,
+// the store's or the context's.
+func (t *transfer) do(ctx context.Context, runs []run) error {
+	t.causes = map[uint32]error{}
+	for len(runs) > 0 {
+		if err := t.pass(ctx, runs); err != nil {
+			return err
+		}
+		var again []uint32
+		for _, i := range t.failed {
+			w := t.p.wants.at(i)
+			if t.p.another(w) {
+				again = append(again, i)
+			} else {
+				t.p.damageAll(w, t.causes[i], nil)
+			}
+		}
+		t.failed = nil
+		runs = t.p.schedule(again)
+	}
+	return nil
+}
+
+// pass fetches the runs with all workers.
+func (t *transfer) pass(ctx context.Context, runs []run) error {
+	g, ctx := errgroup.WithContext(ctx)
+	next := make(chan run)
+	g.Go(func() error {
+		defer close(next)
+		for _, r := range runs {
+			select {
+			case next <- r:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range min(t.o.Workers, len(runs)) {
+		g.Go(func() error {
+			var f repo.Fetch
+			for r := range next {
+				if err := t.fetch(ctx, &f, r); err != nil {
+					return err
+				}
+				if t.o.Events.Progress != nil {
+					t.o.Events.Progress(t.w.rec.progress())
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fetch reads one run and writes its chunks. When a block cannot be read it reads those behind it one by one.
+func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
+	at := r.from // the next chunk in p.order
+	t.w.rec.requests.Add(1)
+	t.w.rec.fetched.Add(t.p.bytes(r))
+	err := t.r.ReadBlocks(ctx, t.p.packs[r.pack].Packed, int(r.first), int(r.last), f, func(block int, b *repo.Opened) error {
+		for ; at < r.to && t.p.wants.at(t.p.order[at]).block == uint32(block); at++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := t.chunk(t.p.order[at], b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil || !errors.Is(err, repo.ErrCorrupt) {
+		return err
+	}
+	if r.first == r.last {
+		for ; at < r.to; at++ {
+			t.fail(t.p.order[at], err)
+		}
+		return nil
+	}
+	for at < r.to {
+		block := t.p.wants.at(t.p.order[at]).block
+		one := run{pack: r.pack, first: block, last: block, from: at}
+		for at < r.to && t.p.wants.at(t.p.order[at]).block == block {
+			at++
+		}
+		one.to = at
+		if err := t.fetch(ctx, f, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk checks a chunk and writes it wherever it belongs.
+func (t *transfer) chunk(i uint32, b *repo.Opened) error {
+	w := t.p.wants.at(i)
+	data, err := b.Chunk(pack.Entry{Chunk: w.id, Block: w.block, Offset: w.offset, Length: w.length})
+	if errors.Is(err, repo.ErrCorrupt) {
+		t.fail(i, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for j := w.places; j != 0; {
+		pl := t.p.places.at(j - 1)
+		if err := t.w.put(pl, data); err != nil {
+			return err
+		}
+		j = pl.next
+	}
+	return nil
+}
+
+// fail notes that a chunk could not be read; the first reason counts.
+func (t *transfer) fail(i uint32, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed = append(t.failed, i)
+	if t.causes[i] == nil {
+		t.causes[i] = err
+	}
+}

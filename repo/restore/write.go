@@ -1,0 +1,94 @@
+package restore
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// put writes a chunk into one of its places.
+func (w *writer) put(pl *place, data []byte) error {
+	n := w.p.nodes.at(pl.node)
+	if n.flags&flagDamaged != 0 {
+		return nil
+	}
+	if n.flags&flagParts != 0 {
+		return w.part(pl, n, data)
+	}
+	if err := w.whole(pl.node, n, int64(pl.off), data); err != nil {
+		return err
+	}
+	w.rec.bytes.Add(uint64(len(data)))
+	atomic.AddInt32(&n.left, -1)
+	return nil
+}
+
+// whole makes a file of one chunk, or of none, and completes it.
+func (w *writer) whole(i uint32, n *node, off int64, data []byte) error {
+	d, err := w.dirs.hold(n.parent)
+	if err != nil {
+		return err
+	}
+	defer w.dirs.release(d)
+	mode, has := w.createMode(n)
+	fd, err := openat(d.fd, w.p.names.get(n.name), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, mode)
+	if err != nil {
+		return w.p.fault("create", i, err)
+	}
+	err = w.fill(fd, i, n, off, data)
+	if err == nil {
+		err = w.apply(object{fd: fd}, i, n, has)
+	}
+	if closeErr := closeFile(fd); err == nil && closeErr != nil {
+		err = w.p.fault("close", i, closeErr)
+	}
+	if err == nil {
+		w.complete(n)
+	}
+	return err
+}
+
+func (w *writer) fill(fd int, i uint32, n *node, off int64, data []byte) error {
+	if n.size != uint64(off)+uint64(len(data)) {
+		if err := retry(func() error { return unix.Ftruncate(fd, int64(n.size)) }); err != nil {
+			return w.p.fault("set size", i, err)
+		}
+	}
+	if err := pwrite(fd, data, off); err != nil {
+		return w.p.fault("write", i, err)
+	}
+	return nil
+}
+
+// part writes a chunk into a file of several, and completes it with the last one.
+func (w *writer) part(pl *place, n *node, data []byte) error {
+	f, err := w.hold(pl.node)
+	if err == nil {
+		err = w.writePart(f, pl, n, data)
+	}
+	return errors.Join(err, w.release(f))
+}
+
+func (w *writer) writePart(f *openFile, pl *place, n *node, data []byte) error {
+	if err := pwrite(f.fd, data, int64(pl.off)); err != nil {
+		return w.p.fault("write", pl.node, err)
+	}
+	w.rec.bytes.Add(uint64(len(data)))
+	if atomic.AddInt32(&n.left, -1) > 0 {
+		return nil
+	}
+	if err := w.apply(object{fd: f.fd}, pl.node, n, 0o600&^w.t.umask); err != nil {
+		return err
+	}
+	w.complete(n)
+	return nil
+}
+
+// complete counts a file that is whole.
+func (w *writer) complete(n *node) {
+	w.rec.files.Add(1)
+	if n.flags&flagHoles != 0 {
+		w.rec.holes.Add(w.p.extra(n).holes)
+	}
+}
