@@ -60,7 +60,7 @@ func (b *builder) time() time.Time {
 			time.Unix(0, 0), time.Unix(0, 1), time.Unix(-1, 999_999_999), time.Unix(-1, 1),
 			time.Date(1902, 1, 1, 0, 0, 0, 123_456_789, time.UTC), time.Date(1969, 7, 20, 20, 17, 40, 0, time.UTC),
 			time.Unix(math.MaxInt32, 999_999_999), time.Unix(math.MaxInt32+1, 0),
-			time.Date(2106, 2, 7, 6, 28, 16, 1, time.UTC), time.Date(2400, 2, 29, 23, 59, 59, 999_999_999, time.UTC),
+			time.Date(2106, 2, 7, 6, 28, 16, 1, time.UTC), time.Date(2262, 4, 11, 23, 47, 16, 854_775_807, time.UTC),
 		}
 		return odd[b.rng.IntN(len(odd))]
 	}

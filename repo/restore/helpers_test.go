@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -69,8 +68,6 @@ func same(t testing.TB, want, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The format's times, nanoseconds in 64 bits, end in the year 2262: later ones come back as the last.
-	diff = slices.DeleteFunc(diff, func(d string) bool { return strings.HasSuffix(d, "!= 2262-04-11T23:47:16.854775807Z") })
 	if len(diff) > 0 {
 		t.Errorf("%s and %s differ:\n%s", want, got, strings.Join(diff, "\n"))
 	}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"savepoint/repo"
+	"savepoint/repo/backup"
+	"savepoint/repo/tree"
+)
+
+type backupOptions struct {
+	dataset, host, mode string
+	tags                []string
+	allowShrink         bool
+}
+
+// backupDocument is what `backup --json` prints.
+type backupDocument struct {
+	Snapshot *snapshotDocument `json:"snapshot"`
+	Parent   string            `json:"parent,omitempty"`
+	ExitCode int               `json:"exit_code"`
+	Faults   []faultDocument   `json:"faults"`
+	Stats    backupStats       `json:"stats"`
+	Restore  string            `json:"restore_command"`
+	Run      string            `json:"run"`
+}
+
+type backupStats struct {
+	Changed         uint64  `json:"changed_files"`
+	Unchanged       uint64  `json:"unchanged_files"`
+	ReadBytes       uint64  `json:"read_bytes"`
+	NewChunks       uint64  `json:"new_chunks"`
+	NewBytes        uint64  `json:"new_bytes"`
+	StoredBytes     uint64  `json:"stored_bytes"`
+	RereadFiles     uint64  `json:"reread_files"`
+	RereadDifferent uint64  `json:"reread_different"`
+	Seconds         float64 `json:"seconds"`
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	var o backupOptions
+	cmd := &cobra.Command{
+		Use:   "backup [PATH...]",
+		Short: "Back up files and folders as a new snapshot",
+		Long: "backup makes a snapshot of one dataset. A PATH that the configuration gives to a dataset is that dataset, with all\n" +
+			"its paths; --dataset NAME alone is the configured one. Any other PATH is a dataset under its own name; several\n" +
+			"want --dataset NAME.",
+		RunE: a.action(func(ctx context.Context, args []string) error { return a.runBackup(ctx, args, o) }),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dataset, "dataset", "", "name of the dataset")
+	f.StringVar(&o.host, "host", "", "name of this host in the snapshot (default: its hostname)")
+	f.StringArrayVar(&o.tags, "tag", nil, "tag of the snapshot; may be repeated")
+	f.StringVar(&o.mode, "mode", "incremental", "incremental: against the newest snapshot; differential: against the last full one;\nfull: read every byte")
+	f.BoolVar(&o.allowShrink, "allow-shrink", false, "a source that lost more than half is as it should be")
+	return cmd
+}
+
+func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) error {
+	opt, err := a.backupOptions(args, o)
+	if err != nil {
+		return err
+	}
+	r, err := a.openRepo(ctx)
+	if err != nil {
+		return err
+	}
+	bar := a.newProgress("backup")
+	opt.Events.Progress = func(p backup.Progress) {
+		bar.entries.Add(p.Entries)
+		bar.ofEntries.Add(p.FoundEntries)
+		bar.bytes.Add(p.Bytes)
+		bar.update()
+	}
+	res, err := backup.Run(ctx, r, opt)
+	bar.end()
+	if err != nil {
+		err = a.backupError(err, res)
+	}
+	if res == nil {
+		return err
+	}
+	return errors.Join(a.reportBackup(res, err), err)
+}
+
+// backupOptions resolves and checks everything that can be without the repository.
+func (a *app) backupOptions(args []string, o backupOptions) (backup.Options, error) {
+	var opt backup.Options
+	mode, err := parseMode(o.mode)
+	if err != nil {
+		return opt, err
+	}
+	for _, tag := range o.tags {
+		if tag == "" || !utf8.ValidString(tag) || strings.ContainsFunc(tag, func(r rune) bool { return r == ',' || !unicode.IsPrint(r) }) {
+			return opt, usagef("tag %q: printable text without commas", tag)
+		}
+	}
+	d, err := a.resolveDataset(args, o.dataset)
+	if err != nil {
+		return opt, err
+	}
+	host, err := a.hostname(o.host)
+	if err != nil {
+		return opt, err
+	}
+	if !utf8.ValidString(host) || strings.ContainsFunc(host, unicode.IsControl) {
+		return opt, usagef("--host %q: text in one line", host)
+	}
+	loc, err := a.location()
+	if err != nil {
+		return opt, err
+	}
+	if err := d.refuseOverlap(loc.path); err != nil {
+		return opt, err
+	}
+	if len(d.paths) > len(args) && len(args) > 0 {
+		a.infof("backing up dataset %s with all its paths: %s", d.name, strings.Join(d.paths, ", "))
+	}
+	return backup.Options{
+		Dataset: d.name, Class: d.class, Host: host, User: userName(), Paths: d.paths, Tags: o.tags, Mode: mode,
+		AllowShrink: o.allowShrink, Policy: d.policy, Now: a.now,
+	}, nil
+}
+
+func parseMode(s string) (tree.Mode, error) {
+	for _, m := range []tree.Mode{tree.Incremental, tree.Differential, tree.Full} {
+		if s == modeName(m) {
+			return m, nil
+		}
+	}
+	return 0, usagef("--mode %q: incremental, differential or full", s)
+}
+
+// userName returns who runs this.
+func userName() string {
+	u, err := user.Current()
+	if err != nil || !utf8.ValidString(u.Username) {
+		return strconv.Itoa(os.Getuid())
+	}
+	return u.Username
+}
+
+// backupError says what is safe after a backup that failed.
+func (a *app) backupError(err error, res *backup.Result) error {
+	switch {
+	case res != nil:
+		return hinted(err, "The snapshot is safe. The next backup goes on as usual.")
+	case exitCode(err) == exitInterrupted:
+		return hinted(err, "No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.")
+	case errors.Is(err, repo.ErrHeld), errors.Is(err, repo.ErrCorrupt), errors.Is(err, repo.ErrNewer):
+		return err
+	case errors.Is(err, repo.ErrReadOnly):
+		return hinted(err, "Nothing was written; earlier snapshots are safe.")
+	}
+	return hinted(err, "No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.")
+}
+
+// reportBackup prints what a backup did, and its faults always.
+func (a *app) reportBackup(res *backup.Result, failed error) error {
+	s := res.Snapshot
+	if res.Faulty() {
+		a.found = worst(a.found, exitFaults)
+		a.warnFaults(s)
+	}
+	restore := a.commandLine(append(append([]string{"restore"}, a.again()...), s.Short())...)
+	if a.g.json {
+		doc := backupDocument{
+			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res),
+			Restore: restore, Run: a.runID,
+		}
+		if res.Parent != nil {
+			doc.Parent = res.Parent.ID()
+		}
+		return a.printJSON(doc)
+	}
+	st := s.Stats
+	from := "first snapshot of this source"
+	if res.Parent != nil {
+		from = modeName(s.Mode) + " to " + res.Parent.Short()
+	}
+	if s.Mode == tree.Full {
+		from = "full"
+	}
+	a.infof("snapshot %s of %s: %s (%s)\n"+
+		"  %s in %s, %s: %s new or changed, %s unchanged\n"+
+		"  read %s, new %s, stored as %s, in %s\n"+
+		"restore it with:\n%s",
+		s.Short(), printable(s.Source()), stateOf(s), from,
+		plural(st.Files, "file", "files"), plural(st.Directories, "folder", "folders"), sizeText(st.FileBytes),
+		humanize.Comma(int64(st.ChangedFiles)), humanize.Comma(int64(st.UnchangedFiles)),
+		sizeText(st.ReadBytes), sizeText(st.NewBytes), sizeText(st.NewPackBytes+st.NewTreePack), durationText(res.Duration), restore)
+	return nil
+}
+
+// warnFaults says why a backup exits with 3.
+func (a *app) warnFaults(s *repo.Snapshot) {
+	if s.FaultCount > 0 {
+		a.warnf("snapshot %s lacks %s of the source, or has it torn; all else is safe:%s", s.Short(), plural(s.FaultCount, "entry", "entries"), faultList(s))
+	}
+	if s.Suspect {
+		a.warnf("snapshot %s has less than half of what the source had before: it is kept as suspect.\n"+
+			"Check that everything is mounted. If the source is as it should be: --allow-shrink", s.Short())
+	}
+	if n := s.Stats.RereadDifferent; n > 0 {
+		a.warnf("%s had other bytes although size and times were unchanged; they were stored again.\n"+
+			"Something writes without changing times, or the disk or memory fails: a backup with --mode full reads everything", plural(n, "file", "files"))
+	}
+}
+
+func statsOf(res *backup.Result) backupStats {
+	st := res.Snapshot.Stats
+	return backupStats{
+		Changed: st.ChangedFiles, Unchanged: st.UnchangedFiles, ReadBytes: st.ReadBytes, NewChunks: st.NewChunks, NewBytes: st.NewBytes,
+		StoredBytes: st.NewPackBytes + st.NewTreePack, RereadFiles: st.RereadFiles, RereadDifferent: st.RereadDifferent,
+		Seconds: res.Duration.Round(time.Millisecond).Seconds(),
+	}
+}

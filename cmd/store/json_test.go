@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestJSONDocumented holds docs/json.md to the documents: under each heading, every field of the document has a row, and every
+// row is a field.
+func TestJSONDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for part := range strings.SplitSeq(string(b), "\n## ") {
+		name, text, _ := strings.Cut(part, "\n")
+		sections[name] = text
+	}
+	row := regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|")
+	snapshot := fieldsOf(reflect.TypeFor[snapshotDocument](), nil)
+	for name, doc := range map[string]reflect.Type{
+		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
+		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
+		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](),
+	} {
+		documented := map[string]bool{}
+		for _, m := range row.FindAllStringSubmatch(sections[name], -1) {
+			for f := range strings.SplitSeq(m[1], ",") {
+				documented[strings.Trim(f, " `")] = true
+			}
+		}
+		skip := reflect.TypeFor[snapshotDocument]() // described once, under Snapshots
+		want := fieldsOf(doc, skip)
+		if name == "Snapshots" {
+			for f := range snapshot {
+				want[f] = true
+			}
+		}
+		for f := range want {
+			if !documented[f] {
+				t.Errorf("%s: the field %q is not documented", name, f)
+			}
+		}
+		for f := range documented {
+			if !want[f] {
+				t.Errorf("%s: there is no field %q", name, f)
+			}
+		}
+	}
+}
+
+// fieldsOf returns the JSON names of a document and all in it, but for those of skip.
+func fieldsOf(t, skip reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	switch {
+	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice:
+		return fieldsOf(t.Elem(), skip)
+	case t.Kind() != reflect.Struct, t == skip, t == reflect.TypeFor[time.Time]():
+		return names
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names[name] = true
+		for inner := range fieldsOf(f.Type, skip) {
+			names[inner] = true
+		}
+	}
+	return names
+}

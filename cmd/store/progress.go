@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// progress is a bar on a terminal, with entries, bytes, rate and the time left; elsewhere it is nothing. Its counters may be
+// added to by many goroutines.
+type progress struct {
+	entries, ofEntries atomic.Uint64
+	bytes, ofBytes     atomic.Uint64 // ofBytes 0: not known
+
+	a     *app
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	began time.Time
+}
+
+// newProgress puts up a bar unless nobody would see it. The caller ends it.
+func (a *app) newProgress(what string) *progress {
+	p := &progress{a: a, began: a.now()}
+	if !a.err.terminal || a.g.quiet || a.g.logFormat == "json" {
+		return p
+	}
+	p.bars = mpb.New(mpb.WithOutput(a.err.w), mpb.WithWidth(24), mpb.WithRefreshRate(200*time.Millisecond), mpb.WithAutoRefresh())
+	p.bar = p.bars.New(0, mpb.BarStyle(), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(what+" ")),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text(p.a.now()) })))
+	a.err.divert(p.bars)
+	return p
+}
+
+// done returns how much of the work is done and how much there is: bytes where their number is known, else entries.
+func (p *progress) done() (n, of uint64) {
+	if of := p.ofBytes.Load(); of > 0 {
+		return min(p.bytes.Load(), of), of
+	}
+	of = p.ofEntries.Load()
+	return min(p.entries.Load(), of), of
+}
+
+// update moves the bar.
+func (p *progress) update() {
+	if p.bar == nil {
+		return
+	}
+	n, of := p.done()
+	p.bar.SetTotal(int64(of)+1, false) // it is complete when end says so
+	p.bar.SetCurrent(int64(n))
+}
+
+// text is what stands beside the bar.
+func (p *progress) text(now time.Time) string {
+	s := humanize.Comma(int64(p.entries.Load()))
+	if of := p.ofEntries.Load(); of > 0 {
+		s += " of " + humanize.Comma(int64(of))
+	}
+	bytes := p.bytes.Load()
+	s += " entries, " + sizeText(bytes)
+	if of := p.ofBytes.Load(); of > 0 {
+		s += " of " + sizeText(of)
+	}
+	passed := now.Sub(p.began)
+	if passed < time.Second {
+		return s
+	}
+	s += ", " + sizeText(uint64(float64(bytes)/passed.Seconds())) + "/s"
+	if n, of := p.done(); n > 0 && of > n {
+		left := time.Duration(float64(passed) * float64(of-n) / float64(n))
+		s += fmt.Sprintf(", %s left", max(left, time.Second).Round(time.Second))
+	}
+	return s
+}
+
+// end takes the bar down.
+func (p *progress) end() {
+	if p.bars == nil {
+		return
+	}
+	p.a.err.divert(nil)
+	p.bar.Abort(true)
+	p.bars.Wait()
+}
+
+// durationText rounds a duration to what a person wants to read.
+func durationText(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

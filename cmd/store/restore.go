@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"savepoint/repo"
+	"savepoint/repo/restore"
+)
+
+type restoreOptions struct {
+	selection
+	target string
+	all    bool
+}
+
+// restoreDocument is what `restore --json` prints.
+type restoreDocument struct {
+	At       *time.Time        `json:"at,omitempty"`
+	ExitCode int               `json:"exit_code"`
+	Restores []restoredElement `json:"restores"`
+	Run      string            `json:"run"`
+}
+
+type restoredElement struct {
+	Snapshot     *snapshotDocument `json:"snapshot"`
+	Target       string            `json:"target"`
+	Path         string            `json:"path,omitempty"`
+	MissingSince time.Time         `json:"may_miss_changes_since"`
+	Before       *snapshotDocument `json:"before,omitempty"`
+	After        *snapshotDocument `json:"after,omitempty"`
+	Clean        *snapshotDocument `json:"newest_complete,omitempty"`
+	Faults       []faultDocument   `json:"faults"`
+	Files        uint64            `json:"files"`
+	Directories  uint64            `json:"directories"`
+	Others       uint64            `json:"others"`
+	HardLinks    uint64            `json:"hard_links"`
+	Bytes        uint64            `json:"bytes"`
+	FetchedBytes uint64            `json:"fetched_bytes"`
+	OwnersKept   uint64            `json:"owners_not_restored"`
+	Seconds      float64           `json:"seconds"`
+	Phases       []phaseDocument   `json:"phases"`
+	ProblemCount uint64            `json:"problem_count"`
+	Problems     []problemDocument `json:"problems"`
+	Torn         []string          `json:"torn"`
+	Damaged      []damageDocument  `json:"damaged"`
+}
+
+type phaseDocument struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+type problemDocument struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+	Missing bool   `json:"missing"`
+}
+
+type damageDocument struct {
+	Path    string `json:"path"`
+	Object  string `json:"object,omitempty"`
+	Message string `json:"message"`
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:   "restore [SNAPSHOT[:SUBPATH]]",
+		Short: "Restore a snapshot, or what there was at a time, into a new or empty folder",
+		Long: "restore brings back a snapshot, named by the beginning of its ID or \"latest\", or the newest one that had ended at\n" +
+			"the time of --at. Without --target it goes into a new folder ./DATASET-TIME. Nothing is ever written over.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.action(func(ctx context.Context, args []string) error {
+			return a.runRestore(ctx, o, strings.Join(args, ""))
+		}),
+	}
+	o.register(cmd.Flags())
+	f := cmd.Flags()
+	f.StringVar(&o.target, "target", "", "`FOLDER` to restore into: new or empty")
+	f.BoolVar(&o.all, "all", false, "when several sources fit: each into a folder of its own beneath --target or here")
+	return cmd
+}
+
+func (a *app) runRestore(ctx context.Context, o restoreOptions, argument string) error {
+	if err := o.parse(a, argument); err != nil {
+		return err
+	}
+	if o.target != "" && !o.all {
+		if err := emptyOrMissing(o.target); err != nil {
+			return err
+		}
+	}
+	r, err := a.openRepo(ctx)
+	if err != nil {
+		return err
+	}
+	// The lease comes before the choice, so that prune leaves alone what is chosen.
+	return r.Read(ctx, o.dataset, func(ctx context.Context) error { return a.chooseAndRestore(ctx, r, o) })
+}
+
+func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptions) error {
+	choices, err := o.choose(ctx, a, r, o.all)
+	if err != nil {
+		var own []string
+		if o.target != "" {
+			own = []string{"--target", o.target}
+		}
+		return o.offer(a, err, "restore", own...)
+	}
+	tasks, err := a.planRestores(o, choices)
+	if err != nil {
+		return err
+	}
+	doc := restoreDocument{Restores: []restoredElement{}, Run: a.runID}
+	if o.at != "" {
+		at := o.moment.UTC()
+		doc.At = &at
+	}
+	failed := a.restoreEach(ctx, r, o, tasks, &doc)
+	if doc.ExitCode = worst(a.found, exitCode(failed)); a.g.json && len(doc.Restores) > 0 {
+		failed = errors.Join(failed, a.printJSON(doc))
+	}
+	return failed
+}
+
+// task is one snapshot to restore.
+type task struct {
+	choice repo.Choice
+	place  *wanted // nil: all of it
+	target string
+}
+
+// planRestores finds and checks the targets of all, before anything is fetched.
+func (a *app) planRestores(o restoreOptions, choices []repo.Choice) ([]task, error) {
+	var tasks []task
+	taken := map[string]bool{}
+	for _, c := range choices {
+		place, err := o.where(c.Snapshot)
+		if err != nil {
+			return nil, err
+		}
+		target, err := o.targetFor(c.Snapshot, taken)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.checkTarget(target, c.Snapshot); err != nil {
+			return nil, err
+		}
+		taken[target] = true
+		tasks = append(tasks, task{c, place, target})
+	}
+	return tasks, nil
+}
+
+// restoreEach restores one after the other. Damage in one does not keep the next from being restored; anything else does.
+func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, doc *restoreDocument) error {
+	var failed []error
+	for _, t := range tasks {
+		for _, line := range a.choiceLines(o, t) {
+			a.infof("%s", line)
+		}
+		a.warnChoice(t.choice)
+		res, err := a.restoreOne(ctx, r, t)
+		if res != nil {
+			doc.Restores = append(doc.Restores, elementOf(t, res))
+			a.reportRestore(t, res, err)
+		}
+		if err == nil && res.ProblemCount > 0 {
+			err = hinted(fmt.Errorf("snapshot %s is restored into %s, but %s not in all respects as it was", t.choice.Short(), printable(t.target),
+				plural(res.ProblemCount, "entry is", "entries are")), "The list is above; the contents of files are right. A restore as root brings back owners, rights and devices.")
+		}
+		if err != nil {
+			failed = append(failed, err)
+		}
+		if code := exitCode(err); err != nil && code != exitDamage && (res == nil || res.ProblemCount == 0) {
+			break
+		}
+	}
+	return joinWorst(failed)
+}
+
+// joinWorst joins errors, the one with the worst exit code first.
+func joinWorst(errs []error) error {
+	if len(errs) < 2 {
+		return errors.Join(errs...)
+	}
+	code := exitOK
+	for _, err := range errs {
+		code = worst(code, exitCode(err))
+	}
+	return coded(code, errors.Join(errs...))
+}
+
+func (a *app) restoreOne(ctx context.Context, r *repo.Repo, t task) (*restore.Result, error) {
+	var sel restore.Selection
+	if t.place != nil {
+		sel = restore.Selection{Root: t.place.root, Sub: t.place.sub}
+	}
+	bar := a.newProgress("restore")
+	defer bar.end()
+	res, err := restore.Run(ctx, r, t.choice.Snapshot, sel, restore.Options{Target: t.target, Now: a.now, Events: restore.Events{
+		Planned: func(p restore.Plan) {
+			bar.ofEntries.Store(p.Files)
+			bar.ofBytes.Store(p.Bytes)
+			bar.update()
+		},
+		Progress: func(p restore.Progress) {
+			bar.entries.Store(p.Files)
+			bar.bytes.Store(p.Bytes)
+			bar.update()
+		},
+	}})
+	return res, restoreError(t, res, err)
+}
+
+// restoreError says what an error of a restore means for what is in the target.
+func restoreError(t task, res *restore.Result, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, repo.ErrCorrupt) && res != nil && len(res.Damaged) > 0:
+		return &exitError{code: exitDamage, hint: damageHint(t.choice), err: fmt.Errorf(
+			"snapshot %s is restored into %s without %s, which the repository lost to damage", t.choice.Short(),
+			printable(t.target), plural(len(res.Damaged), "entry", "entries"))}
+	case exitCode(err) == exitInterrupted:
+		return hinted(err, "%s is incomplete: remove it and run the command again. The repository is unharmed.", printable(t.target))
+	case errors.Is(err, restore.ErrSelection):
+		return hinted(fmt.Errorf("snapshot %s: %w", t.choice.Short(), err), "`store ls %s` lists what it holds.", t.choice.Short())
+	}
+	return err
+}
+
+// reportRestore says what was done, and what was not, always.
+func (a *app) reportRestore(t task, res *restore.Result, failed error) {
+	if text := damageList(res.Damaged); text != "" {
+		a.warnf("not restored, because the repository is damaged:%s", text)
+	}
+	if text := problemList(res); text != "" {
+		a.warnf("not as it was:%s", text)
+	}
+	if res.OwnersSkipped > 0 {
+		a.infof("%s as yours: only root can restore owners", plural(res.OwnersSkipped, "entry is", "entries are"))
+	}
+	if failed == nil {
+		a.infof("restored %s in %s, %s, into %s in %s", plural(res.Files, "file", "files"), plural(res.Directories, "folder", "folders"),
+			sizeText(res.Bytes), printable(t.target), durationText(durationOf(res)))
+	}
+}
+
+func durationOf(res *restore.Result) time.Duration {
+	var d time.Duration
+	for _, p := range res.Phases {
+		d += p.Duration
+	}
+	return d
+}
+
+func elementOf(t task, res *restore.Result) restoredElement {
+	s := t.choice.Snapshot
+	e := restoredElement{
+		Snapshot: documentOf(s), Target: t.target, MissingSince: s.Start().UTC(), Before: documentOf(t.choice.Before),
+		After: documentOf(t.choice.After), Clean: documentOf(t.choice.Clean), Faults: faultDocuments(s.Faults),
+		Files: res.Files, Directories: res.Directories, Others: res.Others, HardLinks: res.HardLinks, Bytes: res.Bytes,
+		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
+		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},
+	}
+	if t.place != nil {
+		e.Path = t.place.original()
+	}
+	for _, p := range res.Phases {
+		e.Phases = append(e.Phases, phaseDocument{p.Name, p.Duration.Seconds()})
+	}
+	for _, p := range res.Problems {
+		e.Problems = append(e.Problems, problemDocument{p.Path, problemText(p), p.Missing})
+	}
+	for _, d := range res.Damaged {
+		e.Damaged = append(e.Damaged, damageDocument{d.Path, d.Object, d.Err.Error()})
+	}
+	return e
+}
+
+// targetFor returns the folder that a snapshot goes into.
+func (o *restoreOptions) targetFor(s *repo.Snapshot, taken map[string]bool) (string, error) {
+	if o.target != "" && !o.all {
+		return filepath.Abs(o.target)
+	}
+	name := folderName(s, o.all)
+	base, err := filepath.Abs(first(o.target, "."))
+	if err != nil {
+		return "", err
+	}
+	return newName(filepath.Join(base, name), taken)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"savepoint/internal/when"
+	"savepoint/repo"
+	"savepoint/repo/restore"
+	"savepoint/repo/tree"
+)
+
+// choiceLines says which snapshot was chosen, what may be missing from it, and what is next to it.
+func (a *app) choiceLines(o restoreOptions, t task) []string {
+	s := t.choice.Snapshot
+	var lines []string
+	line := func(label, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("%-15s", label)+fmt.Sprintf(format, args...))
+	}
+	until := a.now()
+	if o.at != "" {
+		until = o.moment
+		line("time wanted", "%s", when.Format(o.moment, a.zone))
+	}
+	line("snapshot", "%s of %s: %s, %s", s.Short(), printable(s.Source()), stateOf(s), trust)
+	line("read from", "%s", when.Format(s.Start(), a.zone))
+	line("read to", "%s", when.Format(s.End(), a.zone))
+	if missing := until.Sub(s.Start()); missing > 0 {
+		line("may be missing", "what changed after %s, up to %s of changes", a.timeText(s.Start()), durationText(missing))
+	}
+	if b := t.choice.Before; b != nil {
+		line("before it", "%s, read to %s (%s)", b.Short(), a.endText(b), stateOf(b))
+	}
+	if n := t.choice.After; n != nil {
+		line("after it", "%s, read to %s (%s)", n.Short(), a.endText(n), stateOf(n))
+	}
+	if t.place != nil {
+		line("path", "%s", printable(t.place.original()))
+	}
+	line("target", "%s", printable(t.target))
+	return lines
+}
+
+// warnChoice says what is not right with a snapshot that is restored all the same.
+func (a *app) warnChoice(c repo.Choice) {
+	s := c.Snapshot
+	var what []string
+	if s.Completeness == tree.WithFaults {
+		what = append(what, "lacks "+plural(s.FaultCount, "entry", "entries")+" of the source, or has it torn")
+	}
+	if s.Completeness == tree.Interrupted {
+		what = append(what, "is of a backup that was still running, and lacks what came later")
+	}
+	if s.Suspect {
+		what = append(what, "has less than half of what the source had before")
+	}
+	if s.Late {
+		what = append(what, "was stored too late to count as one made at its time")
+	}
+	if len(what) == 0 {
+		return
+	}
+	newest := "There is no complete one before it"
+	if c.Clean != nil {
+		newest = fmt.Sprintf("The newest complete one before it is %s, read to %s", c.Clean.Short(), a.endText(c.Clean))
+	}
+	a.warnf("snapshot %s %s:%s\n%s", s.Short(), strings.Join(what, " and "), faultList(s), newest)
+}
+
+// damageHint says where what was lost may still be whole.
+func damageHint(c repo.Choice) string {
+	text := "What was restored is right; every byte of it was checked. Copy the repository as it is before anything is tried on it."
+	if c.Before != nil {
+		text += fmt.Sprintf(" The files that are missing may be whole in %s.", c.Before.Short())
+	}
+	return text
+}
+
+// damageList lists what was lost, and to which object.
+func damageList(damaged []restore.Damage) string {
+	var b strings.Builder
+	for _, d := range damaged[:min(listedFaults, len(damaged))] {
+		by := d.Object
+		if by == "" {
+			by = oneLine(d.Err)
+		}
+		fmt.Fprintf(&b, "\n  %s (%s)", printable(d.Path), by)
+	}
+	if more := len(damaged) - listedFaults; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more; --json lists all", more)
+	}
+	return b.String()
+}
+
+func problemList(res *restore.Result) string {
+	var b strings.Builder
+	for _, p := range res.Problems[:min(listedFaults, len(res.Problems))] {
+		fmt.Fprintf(&b, "\n  %s: %s", printable(p.Path), printable(problemText(p)))
+	}
+	if more := res.ProblemCount - uint64(min(listedFaults, len(res.Problems))); more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
+	}
+	return b.String()
+}
+
+func problemText(p restore.Problem) string {
+	text := fmt.Sprintf("%s: %v", p.Op, p.Err)
+	if p.Missing {
+		text += " (it is not there)"
+	}
+	return text
+}

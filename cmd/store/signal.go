@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifyContext returns a context that the first SIGINT or SIGTERM cancels: what is being stored is made durable. A
+// second signal exits at once; the repository stays consistent then too, and the next run finds less.
+func (a *app) notifyContext(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-signals:
+		case <-ctx.Done():
+			return
+		}
+		a.infof("interrupted: making durable what was stored; a second signal ends at once")
+		cancel(errInterrupted)
+		if _, again := <-signals; again {
+			a.err.restoreTerminal()
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+		close(signals)
+		<-done
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"savepoint/repo"
+)
+
+type snapshotsOptions struct {
+	dataset, host, path string
+	latest              int
+}
+
+// snapshotsDocument is what `snapshots --json` prints.
+type snapshotsDocument struct {
+	Snapshots []*snapshotDocument `json:"snapshots"`
+	Damaged   []string            `json:"damaged"`
+}
+
+func (a *app) snapshotsCommand() *cobra.Command {
+	var o snapshotsOptions
+	cmd := &cobra.Command{
+		Use:   "snapshots",
+		Short: "List the snapshots, oldest first",
+		Args:  cobra.NoArgs,
+		RunE:  a.action(func(ctx context.Context, _ []string) error { return a.runSnapshots(ctx, o) }),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dataset, "dataset", "", "only of this dataset")
+	f.StringVar(&o.host, "host", "", "only of this host")
+	f.StringVar(&o.path, "path", "", "only those that hold this absolute path")
+	f.IntVar(&o.latest, "latest", 0, "only the newest `N` of each source")
+	return cmd
+}
+
+func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
+	if o.latest < 0 {
+		return usagef("--latest %d: a number from 1 up", o.latest)
+	}
+	path, err := cleanWanted(o.path)
+	if err != nil {
+		return err
+	}
+	r, err := a.openRepo(ctx)
+	if err != nil {
+		return err
+	}
+	snaps, bad, err := a.listSnapshots(ctx, r)
+	if err != nil {
+		return err
+	}
+	snaps = slices.DeleteFunc(snaps, func(s *repo.Snapshot) bool {
+		return o.dataset != "" && s.Dataset != o.dataset || o.host != "" && s.Host != o.host || path != "" && !s.HasPath(path)
+	})
+	if o.latest > 0 {
+		snaps = newestOfEach(snaps, o.latest)
+	}
+	if err := a.printSnapshots(snaps, bad); err != nil {
+		return err
+	}
+	if bad != nil {
+		return hinted(bad, "The snapshots listed are readable. The damaged ones are missing from the list; earlier and later ones of the same source hold most of the same data.")
+	}
+	return nil
+}
+
+// listSnapshots returns the snapshots that can be read and, apart, what is wrong with the others.
+func (a *app) listSnapshots(ctx context.Context, r *repo.Repo) (snaps []*repo.Snapshot, bad, err error) {
+	snaps, err = r.Snapshots(ctx)
+	if errors.Is(err, repo.ErrCorrupt) || errors.Is(err, repo.ErrNewer) {
+		return snaps, err, nil
+	}
+	return snaps, nil, err
+}
+
+// newestOfEach keeps the newest n snapshots of each source.
+func newestOfEach(snaps []*repo.Snapshot, n int) []*repo.Snapshot {
+	seen := map[string]int{}
+	var out []*repo.Snapshot
+	for _, s := range slices.Backward(snaps) {
+		if seen[s.Source()]++; seen[s.Source()] <= n {
+			out = append(out, s)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func (a *app) printSnapshots(snaps []*repo.Snapshot, bad error) error {
+	if a.g.json {
+		doc := snapshotsDocument{Snapshots: []*snapshotDocument{}, Damaged: []string{}}
+		for _, s := range snaps {
+			doc.Snapshots = append(doc.Snapshots, documentOf(s))
+		}
+		if bad != nil {
+			for _, e := range flatten(bad) {
+				doc.Damaged = append(doc.Damaged, e.Error())
+			}
+		}
+		return a.printJSON(doc)
+	}
+	t := table{
+		header: []string{"ID", "WINDOW END", "SOURCE", "FILES", "SIZE", "NEW", "STATE", "TAGS"},
+		right:  map[int]bool{3: true, 4: true, 5: true},
+	}
+	for _, s := range snaps {
+		t.add(s.Short(), a.endText(s), printable(s.Source()), humanize.Comma(int64(s.Stats.Files)),
+			sizeText(s.Stats.FileBytes), sizeText(s.Stats.NewPackBytes+s.Stats.NewTreePack), stateOf(s), printable(strings.Join(s.Tags, ",")))
+	}
+	if len(snaps) == 0 {
+		a.infof("no snapshots")
+	}
+	return t.print(a.out)
+}
