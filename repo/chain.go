@@ -3,6 +3,8 @@ package repo
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/zeebo/blake3"
@@ -34,6 +36,18 @@ func (r *Repo) loadChain(dataset, host string) chain {
 	return chain{Writer: newID()}
 }
 
+// takeChain returns the chain and forgets it until the new head is known: a report of unknown fate must not get a second one
+// with its number.
+func (r *Repo) takeChain(dataset, host string) chain {
+	c := r.loadChain(dataset, host)
+	if p := r.chainFile(dataset, host); p != "" {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return chain{Writer: newID()}
+		}
+	}
+	return c
+}
+
 // Chains returns the head of this source's chain of reports, for a manifest.
 func (s *Session) Chains() []tree.Chain {
 	c := s.r.loadChain(s.dataset, s.host)
@@ -44,9 +58,10 @@ func (s *Session) Chains() []tree.Chain {
 }
 
 // PutReport stores the report of a run (W8). It fills in writer, seq and the hash of the report before, host, dataset and
-// version.
+// version. A report whose fate is not known ends its chain, and the next one begins another. One goroutine at a time for
+// each source.
 func (r *Repo) PutReport(ctx context.Context, dataset, host string, rep *record.Report) error {
-	c := r.loadChain(dataset, host)
+	c := r.takeChain(dataset, host)
 	rep.Writer, rep.Seq, rep.Previous = c.Writer, c.Seq+1, c.Hash
 	rep.Dataset, rep.Host, rep.Version = dataset, host, r.o.Version
 	payload, err := rep.Encode()

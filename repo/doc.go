@@ -1,13 +1,15 @@
 // Package repo opens a repository, writes sessions into it and reads chunks and snapshots out of it.
 //
 // A session ([Repo.Write]) follows the writers' protocol that docs/architecture.md explains: lease, then lists, then packs, then
-// segments, then a renewal, then the manifest, each durable before the next. The order lives in session.go and commit.go.
+// segments, then a renewal, then the manifest, each durable before the next. The order lives in session.go, segments.go and
+// commit.go; what happens when a session slept too long, in lapse.go.
 //
 //	stream ─ blocks ─▶ sealers (compress, seal) ─▶ open packs ─▶ uploaders (check, put, stat) ─▶ segments ─▶ manifest
 //
 // Memory of a session, besides its callers': PackBuffers × 36 MiB in anonymous memory outside the Go heap, which is
 // touched only as far as it is filled, plus (streams + sealers + queue) × 1.5 MiB of blocks, plus one decoded block for each
-// uploader, plus 48 bytes for each chunk known and each chunk stored by this session.
+// uploader, plus the index: 33 bytes for each chunk in it, 46 more for each tree chunk (and, while it is read, for each data
+// chunk), and up to 80 for each chunk stored by this session.
 //
 // Methods are safe for concurrent use unless they say otherwise.
 package repo

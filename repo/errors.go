@@ -49,8 +49,9 @@ func (e *CorruptError) Error() string {
 // Unwrap returns the cause and ErrCorrupt.
 func (e *CorruptError) Unwrap() []error { return []error{ErrCorrupt, e.Err} }
 
+// corrupt names the object that err is about. What needs a newer program is no damage.
 func corrupt(object string, err error) error {
-	if errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) {
+	if errors.Is(err, ErrNewer) {
 		return fmt.Errorf("%s: %w", object, err)
 	}
 	return &CorruptError{Object: object, Err: err}

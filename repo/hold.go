@@ -37,7 +37,7 @@ func (r *Repo) LockSource(dataset, host string) (release func(), err error) {
 		return nil, fmt.Errorf("lock of the source: %w", err)
 	}
 	text := fmt.Sprintf("%s (process %d)\n", r.o.Now().UTC().Format(time.RFC3339), os.Getpid())
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(text), 0)
 	}
 	if err != nil {
@@ -57,16 +57,9 @@ func (r *Repo) Read(ctx context.Context, dataset string, fn func(context.Context
 		r.o.Logger.Warn("no lease could be written; a prune in the next days may take what is being read", "err", err)
 		return fn(ctx)
 	}
-	keepCtx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.keep(keepCtx)
-	}()
+	l.start(ctx)
 	err = fn(ctx)
-	stop()
-	<-done
-	if endErr := l.end(ctx); endErr != nil {
+	if endErr := l.end(context.WithoutCancel(ctx)); endErr != nil {
 		r.o.Logger.Warn("lease could not be ended; it lapses by itself", "err", endErr)
 	}
 	return err

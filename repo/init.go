@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -105,78 +104,4 @@ func (r *Repo) putSlot(ctx context.Context, s NewSlot, content seal.Slot) (strin
 	name := "keys/" + s.Kind + "-" + s.Label + "-" + idHex(newID())
 	_, err = r.put(ctx, name, b)
 	return name, err
-}
-
-// Open opens the repository in st. Errors are ErrNoRepository, ErrWrongSecret, ErrNewer, ErrCorrupt or the store's.
-// When config is damaged but a key slot opens, the copy in the slot serves, and the repository can only be read.
-func Open(ctx context.Context, st storage.Store, secret Secret, o Options) (*Repo, error) {
-	o = o.withDefaults()
-	r := &Repo{st: st, o: o}
-	config, err := r.get(ctx, seal.ConfigName, seal.MaxSlot)
-	var bad error
-	var head seal.Head
-	switch {
-	case gone(err):
-		if err := refuseOccupied(ctx, st); err == nil {
-			return nil, ErrNoRepository
-		} else if !errors.Is(err, ErrCorrupt) {
-			return nil, err
-		}
-		bad = &CorruptError{Object: seal.ConfigName, Err: errors.New("it is missing")}
-	case errors.Is(err, ErrCorrupt):
-		bad = err
-	case err != nil:
-		return nil, err
-	default:
-		if head, err = seal.ParseHead(config); errors.Is(err, ErrNewer) {
-			return nil, err
-		} else if err != nil {
-			bad = corrupt(seal.ConfigName, err)
-		}
-	}
-	slot, name, err := r.unlock(ctx, secret, head.Repo)
-	if err != nil {
-		return nil, errors.Join(bad, err)
-	}
-	return r.finishOpen(slot, name, config, bad)
-}
-
-// finishOpen derives the keys and reads the parameters from config or, when that is bad, from the slot's copy.
-func (r *Repo) finishOpen(slot seal.Slot, name string, config []byte, bad error) (*Repo, error) {
-	key, err := slot.Primary()
-	if err != nil {
-		return nil, fmt.Errorf("key slot %s: %w", name, err)
-	}
-	ring := seal.NewRing(slot.Repo, key)
-	payload, err := ring.OpenConfig(config)
-	if bad == nil && err != nil {
-		bad = corrupt(seal.ConfigName, err)
-	}
-	if bad == nil && !bytes.Equal(config, slot.Config) {
-		bad = &CorruptError{Object: seal.ConfigName, Err: errors.New("it differs from the copy in " + name)}
-	}
-	if bad != nil {
-		config = slot.Config
-		if _, err := seal.ParseHead(config); err != nil {
-			return nil, corrupt(name, err)
-		}
-		if payload, err = ring.OpenConfig(config); err != nil {
-			return nil, corrupt(name, err)
-		}
-	}
-	params, err := record.DecodeConfig(payload)
-	if err != nil {
-		return nil, corrupt(seal.ConfigName, err)
-	}
-	out, err := newRepo(r.st, r.o, name, ring, params)
-	if err != nil {
-		return nil, err
-	}
-	if bad != nil {
-		out.readOnly = fmt.Errorf("%w: %w; nothing that was backed up is lost: reading goes on with the copy in %s", ErrReadOnly, bad, name)
-		r.o.Logger.Warn("config is damaged; reading goes on with the copy in the key slot", "err", bad, "slot", name)
-	} else if head, err := seal.ParseHead(config); err == nil && len(head.ReadOnly) > 0 {
-		out.readOnly = fmt.Errorf("%w: it has the feature %q, which a newer program must write", ErrReadOnly, head.ReadOnly[0])
-	}
-	return out, nil
 }

@@ -15,12 +15,16 @@ import (
 
 // lease is a session's sign of life: objects leases/<id>/<n> whose storage times prune compares with its own.
 type lease struct {
-	r    *Repo
-	id   record.ID
-	body record.Lease
+	r       *Repo
+	id      record.ID
+	body    record.Lease
+	stop    context.CancelFunc // ends the goroutine that renews it; nil when none does
+	keeping sync.WaitGroup
+
+	renewing sync.Mutex // one renewal at a time
+	next     int
 
 	mu      sync.Mutex
-	next    int
 	began   time.Time // storage time of 0
 	renewed time.Time // storage time of the newest object
 	lapsed  bool
@@ -28,7 +32,7 @@ type lease struct {
 
 // newLease creates leases/<id>/0 under a new ID.
 func (r *Repo) newLease(ctx context.Context, role record.Role, dataset string, replaces *record.ID) (*lease, error) {
-	l := &lease{r: r, id: newID(), body: record.Lease{Role: role, Host: r.o.Host, Dataset: dataset,
+	l := &lease{r: r, id: newID(), next: 1, body: record.Lease{Role: role, Host: r.o.Host, Dataset: dataset,
 		Process: uint64(os.Getpid()), Version: r.o.Version}}
 	if replaces != nil {
 		l.body.Replaces = replaces[:]
@@ -37,7 +41,7 @@ func (r *Repo) newLease(ctx context.Context, role record.Role, dataset string, r
 	if err != nil {
 		return nil, err
 	}
-	l.next, l.began, l.renewed = 1, info.Time, info.Time
+	l.began, l.renewed = info.Time, info.Time
 	return l, nil
 }
 
@@ -52,61 +56,99 @@ func (l *lease) put(ctx context.Context, n string) (storage.Info, error) {
 	return info, err
 }
 
-// renew puts the next object. Names are not used twice, also not after an error.
-func (l *lease) renew(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// renew puts the next object. It returns what an object carries that is published because of this renewal, and no later
+// one, and whether the session may publish: false once it has lapsed, which no renewal heals. Names are not used twice, also not
+// after an error.
+func (l *lease) renew(ctx context.Context) (record.Session, bool, error) {
+	l.renewing.Lock()
+	defer l.renewing.Unlock()
 	n := l.next
 	l.next++
 	info, err := l.put(ctx, strconv.Itoa(n))
 	if err != nil {
-		return err
+		return record.Session{}, false, err
 	}
+	l.mu.Lock()
 	gap := info.Time.Sub(l.renewed)
 	if gap > TTL || gap < 0 || info.Time.Sub(l.began) > MaxSession {
 		l.lapsed = true
 	}
 	l.renewed = info.Time
-	return nil
+	l.mu.Unlock()
+	s, ok := l.session()
+	return s, ok, nil
 }
 
-// session returns the names and times that segments and manifests carry, and whether the lease has lapsed.
-func (l *lease) session() (s record.Session, lapsed bool) {
+// session returns the names and times that segments and manifests carry, and whether the session may publish.
+func (l *lease) session() (s record.Session, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return record.Session{Lease: l.id, Began: l.began.UnixNano(), Renewed: l.renewed.UnixNano()}, l.lapsed
+	return record.Session{Lease: l.id, Began: l.began.UnixNano(), Renewed: l.renewed.UnixNano()}, !l.lapsed
 }
 
-// end puts the last object. It runs also when ctx is cancelled, for a while.
+// giveUp makes the session publish nothing more under this lease.
+func (l *lease) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lapsed = true
+}
+
+// start renews the lease in the background until halt or the end of ctx. A failed renewal is tried again soon: only the storage
+// times decide whether the session lapsed.
+func (l *lease) start(ctx context.Context) {
+	ctx, l.stop = context.WithCancel(ctx)
+	l.keeping.Go(func() {
+		wait := RenewEvery
+		for {
+			t := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+				t.Stop()
+				return
+			case <-t.C:
+			}
+			wait = RenewEvery
+			if _, _, err := l.renew(ctx); err != nil && ctx.Err() == nil {
+				l.r.o.Logger.Warn("lease could not be renewed; trying again in a minute", "err", err)
+				wait = time.Minute
+			}
+		}
+	})
+}
+
+// halt ends what start began and waits for it.
+func (l *lease) halt() {
+	if l.stop != nil {
+		l.stop()
+		l.keeping.Wait()
+	}
+}
+
+// end stops the renewals and puts the last object. It gives up after a while.
 func (l *lease) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+	l.halt()
+	ctx, cancel := context.WithTimeout(ctx, closeWithin)
 	defer cancel()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if _, err := l.put(ctx, "end"); err != nil {
 		return fmt.Errorf("end the lease: %w", err)
 	}
 	return nil
 }
 
-// keep renews the lease until ctx ends. A failed renewal is tried again soon: only the storage times decide whether the
-// session lapsed.
-func (l *lease) keep(ctx context.Context) {
-	wait := RenewEvery
-	for {
-		t := time.NewTimer(wait)
+// outlive returns a context that ends a while after ctx is cancelled, so that a cancelled session can leave the store tidy,
+// but cannot hang.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, kill := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(closeWithin)
+		defer t.Stop()
 		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
 		case <-t.C:
+			kill()
+		case <-out.Done():
 		}
-		wait = RenewEvery
-		if err := l.renew(ctx); err != nil && ctx.Err() == nil {
-			l.r.o.Logger.Warn("lease could not be renewed; trying again in a minute", "err", err)
-			wait = time.Minute
-		}
-	}
+	})
+	return out, func() { stop(); kill() }
 }
 
 // late reports whether an object that a session stored at the given time counts for nothing: it came after its lease's

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"savepoint/repo/pack"
@@ -24,12 +25,13 @@ type Listing struct {
 	damaged bool
 	// blind is set when a record or mark could not be read: then nothing counts as stored.
 	blind   bool
+	newer   error           // a record or mark that a newer program wrote: reading goes on, writing does not
 	adopted map[string]bool // objects that are on time by decree
 	replica bool
 	refuse  string // a feature flag that this program does not know
 }
 
-// list lists the repository as W2 says.
+// listAll lists the repository as W2 says.
 func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
 	l := &Listing{dead: map[pack.ID]bool{}, adopted: map[string]bool{}}
 	if err := r.listCondemned(ctx, l); err != nil {
@@ -65,9 +67,8 @@ func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
 		if gone(err) {
 			continue // its packs are gone, and no segment names them
 		}
-		if errors.Is(err, ErrCorrupt) {
-			r.o.Logger.Warn("condemned record cannot be read: this run stores everything again that it meets", "err", err)
-			l.blind = true
+		if unreadable(err) {
+			l.unread(r, "condemned record", err)
 			continue
 		}
 		if err != nil {
@@ -95,9 +96,8 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 		if gone(err) {
 			continue
 		}
-		if errors.Is(err, ErrCorrupt) {
-			r.o.Logger.Warn("mark cannot be read: this run stores everything again that it meets", "err", err)
-			l.blind = true
+		if unreadable(err) {
+			l.unread(r, "mark", err)
 			continue
 		}
 		if err != nil {
@@ -109,13 +109,29 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 	return nil
 }
 
-// apply takes the marks into account, those that another ends left out.
+// unread notes that a record or mark cannot be read.
+func (l *Listing) unread(r *Repo, what string, err error) {
+	r.o.Logger.Warn(what+" cannot be read: a backup stores everything again that it meets", "err", err)
+	l.blind = true
+	if errors.Is(err, ErrNewer) {
+		l.newer = err
+	}
+}
+
+// late reports whether what a session stored is void, for this listing.
+func (l *Listing) late(s record.Session, i storage.Info) bool {
+	return late(s, i.Time) && !l.adopted[i.Name]
+}
+
+// apply takes the marks into account, those that another ends left out, whether that one is itself ended or not.
 func (l *Listing) apply(marks map[record.ID]*record.Mark) {
+	ended := map[record.ID]bool{}
 	for _, m := range marks {
 		if len(m.Ends) == len(record.ID{}) {
-			delete(marks, record.ID(m.Ends))
+			ended[record.ID(m.Ends)] = true
 		}
 	}
+	maps.DeleteFunc(marks, func(id record.ID, _ *record.Mark) bool { return ended[id] })
 	for _, m := range marks {
 		switch m.Kind {
 		case record.Damaged:
@@ -144,6 +160,9 @@ func (l *Listing) apply(marks map[record.ID]*record.Mark) {
 
 // writable returns why a backup must not write, or nil.
 func (l *Listing) writable() error {
+	if l.newer != nil {
+		return l.newer
+	}
 	if l.refuse != "" {
 		return fmt.Errorf("the repository has the features %s: %w", l.refuse, ErrNewer)
 	}

@@ -1,13 +1,16 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"savepoint/repo/pack"
+	"savepoint/repo/record"
 )
 
 const (
@@ -19,8 +22,9 @@ const (
 // and store full packs. It never holds more than PackBuffers pack buffers.
 type packer struct {
 	r        *Repo
-	uploaded func(context.Context, *pack.Finished) error // called for each durable pack, by several goroutines
-	slots    [dataSlots + 1]*slot                        // the last is for tree chunks
+	lease    func() record.ID                                       // under which a pack is put
+	uploaded func(context.Context, *pack.Finished, record.ID) error // called for each durable pack, by several goroutines
+	slots    [dataSlots + 1]*slot                                   // the last is for tree chunks
 	jobs     chan job
 	full     chan *openPack
 	free     chan []byte // pack buffers that may be used; nil ones are not mapped yet
@@ -28,10 +32,12 @@ type packer struct {
 	wg       sync.WaitGroup
 
 	sealing, storing sync.WaitGroup // blocks and packs on their way
+	filling          atomic.Int64   // blocks that streams are filling
 
 	mu   sync.Mutex
-	next int // slot of the next data stream
-	err  error
+	next int   // slot of the next data stream
+	err  error // of the store, or of sealing: nothing is stored any more
+	lost error // why a block never came: what is there is stored, but is not whole
 }
 
 // slot is one open pack.
@@ -73,7 +79,8 @@ func (p *packer) start(ctx context.Context) {
 	}
 }
 
-// stop ends the goroutines and gives the buffers back. Nothing may be sent any more.
+// stop ends the goroutines and gives the buffers back. Nothing may be sent any more. It waits for what is on its way, which the
+// end of start's context cuts short.
 func (p *packer) stop() {
 	p.sealing.Wait()
 	close(p.jobs)
@@ -100,10 +107,15 @@ func (p *packer) slot(kind pack.Kind) *slot {
 	return p.slots[p.next%dataSlots]
 }
 
-func (p *packer) newBlock() *pack.Block { return p.blocks.Get().(*pack.Block) }
+// newBlock returns a block, which must be sent.
+func (p *packer) newBlock() *pack.Block {
+	p.filling.Add(1)
+	return p.blocks.Get().(*pack.Block)
+}
 
-// send hands a block to the sealers. It waits while they are busy.
+// send hands a block to the sealers. It waits while they are busy. Nothing may be sent while drain or stop runs.
 func (p *packer) send(ctx context.Context, s *slot, b *pack.Block) error {
+	defer p.filling.Add(-1)
 	if err := p.failed(); err != nil {
 		return err
 	}
@@ -113,8 +125,24 @@ func (p *packer) send(ctx context.Context, s *slot, b *pack.Block) error {
 		return nil
 	case <-ctx.Done():
 		p.sealing.Done()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lost = cmp.Or(p.lost, context.Cause(ctx))
 		return context.Cause(ctx)
 	}
+}
+
+// whole returns why not everything that was put is stored, once drain has returned nil.
+func (p *packer) whole() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lost != nil {
+		return fmt.Errorf("a block never came to be stored: %w", p.lost)
+	}
+	if n := p.filling.Load(); n > 0 {
+		return fmt.Errorf("%d streams were not flushed", n)
+	}
+	return nil
 }
 
 func (p *packer) fail(err error) {
@@ -217,10 +245,11 @@ func (p *packer) store(ctx context.Context, o *openPack) error {
 	if _, err := pack.Check(p.r.ring, p.r.codec, f.Kind, p.r.key(f.Kind), f.Bytes); err != nil {
 		return fmt.Errorf("pack %s is wrong before it is stored; nothing was published; test this machine's memory and processor: %w", name, err)
 	}
+	lease := p.lease()
 	if _, err := p.r.put(ctx, name, f.Bytes); err != nil {
 		return err
 	}
-	return p.uploaded(ctx, f)
+	return p.uploaded(ctx, f, lease)
 }
 
 // drain waits until everything sent so far is durable. Streams must have been flushed.

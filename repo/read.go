@@ -21,31 +21,6 @@ type Packed struct {
 // Name returns the pack's object name.
 func (p *Packed) Name() string { return pack.Name(p.Kind, p.ID) }
 
-// Locate streams the index of data chunks: found is called, on one goroutine, for every place that any segment names.
-// Packed values are equal for equal packs of one segment only. It holds one segment in memory at a time, besides what
-// found keeps.
-func (r *Repo) Locate(ctx context.Context, found func(*Packed, pack.Entry)) error {
-	l, err := r.listAll(ctx)
-	if err != nil {
-		return err
-	}
-	v, err := r.views(ctx, l, pack.Data)
-	if err != nil {
-		return err
-	}
-	for i, s := range v.segs {
-		packs := make([]*Packed, len(s.Packs))
-		for j := range s.Len() {
-			p, e := s.Entry(j)
-			if packs[p] == nil {
-				packs[p] = v.packed(i, p, v.rank(i, s.Packs[p].ID))
-			}
-			found(packs[p], e)
-		}
-	}
-	return nil
-}
-
 // Opened is a block that was read: its chunks are checked one by one as they are taken out.
 type Opened struct {
 	key   *chunk.Key
@@ -79,6 +54,9 @@ func (r *Repo) ReadBlocks(ctx context.Context, p *Packed, first, last int, f *Fe
 	f.sealed, err = r.st.Get(ctx, p.Name(), from, end-from, f.sealed[:0])
 	if err != nil {
 		return r.readError(p.Name(), err)
+	}
+	if int64(len(f.sealed)) != end-from {
+		return &CorruptError{Object: p.Name(), Err: fmt.Errorf("the store gave %d bytes of %d", len(f.sealed), end-from)}
 	}
 	o, err := pack.NewOpener(r.ring, r.codec, p.Kind, p.Salt)
 	if err != nil {

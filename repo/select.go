@@ -54,9 +54,9 @@ func (s *Snapshot) HasPath(path string) bool {
 	return ok
 }
 
-// Split returns the root that path is at or beneath and the rest of path below it, without a leading slash.
+// Split returns the innermost root that path is at or beneath and the rest of path below it, without a leading slash.
 func (s *Snapshot) Split(path string) (root *tree.Root, rest string, ok bool) {
-	for i := range s.Roots {
+	for i := range slices.Backward(s.Roots) { // in order of path, so that an inner root comes after those it lies in
 		r := &s.Roots[i]
 		if path == r.Path {
 			return r, "", true
@@ -78,10 +78,10 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 	if q.ID != "" && q.ID != "latest" {
 		return selectID(fit, q)
 	}
-	bySource := map[string][]*Snapshot{}
+	bySource := map[[2]string][]*Snapshot{}
 	for _, s := range fit {
 		if s.Restorable() {
-			bySource[s.Source()] = append(bySource[s.Source()], s)
+			bySource[s.source()] = append(bySource[s.source()], s)
 		}
 	}
 	var choices []Choice
@@ -89,8 +89,12 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 	for _, list := range bySource {
 		if c, ok := newestAt(list, q.At); ok {
 			choices = append(choices, c)
-		} else if earliest == nil || list[0].End().Before(earliest.End()) {
-			earliest = list[0]
+			continue
+		}
+		for _, s := range list {
+			if earliest == nil || s.End().Before(earliest.End()) {
+				earliest = s
+			}
 		}
 	}
 	slices.SortFunc(choices, func(a, b Choice) int { return byWindow(b.Snapshot, a.Snapshot) })
@@ -118,10 +122,11 @@ func newestAt(list []*Snapshot, t time.Time) (Choice, bool) {
 	if best < 0 {
 		return Choice{}, false
 	}
-	return choice(list, best), true
+	return choice(list, best, t), true
 }
 
-func choice(list []*Snapshot, i int) Choice {
+// choice adds to one of a source's snapshots what is next to it. t is the time wanted; zero is the end of the one chosen.
+func choice(list []*Snapshot, i int, t time.Time) Choice {
 	c := Choice{Snapshot: list[i]}
 	if i > 0 {
 		c.Before = list[i-1]
@@ -129,15 +134,24 @@ func choice(list []*Snapshot, i int) Choice {
 	if i+1 < len(list) {
 		c.After = list[i+1]
 	}
-	if list[i].Completeness != tree.Complete || list[i].Suspect {
-		for j := i - 1; j >= 0 && c.Clean == nil; j-- {
-			if list[j].Completeness == tree.Complete && !list[j].Suspect {
-				c.Clean = list[j]
-			}
+	if c.clean() {
+		return c
+	}
+	if t.Before(c.End()) {
+		t = c.End()
+	}
+	for _, s := range list {
+		if s.clean() && s.Restorable() && !s.End().After(t) && (c.Clean == nil || !s.End().Before(c.Clean.End())) {
+			c.Clean = s
 		}
 	}
 	return c
 }
+
+// clean reports whether nothing is known to be wrong with the snapshot.
+func (s *Snapshot) clean() bool { return s.Completeness == tree.Complete && !s.Suspect }
+
+func (s *Snapshot) source() [2]string { return [2]string{s.Dataset, s.Host} }
 
 func selectID(fit []*Snapshot, q Query) (Choice, error) {
 	var found []*Snapshot
@@ -154,7 +168,7 @@ func selectID(fit []*Snapshot, q Query) (Choice, error) {
 		return Choice{}, fmt.Errorf("%w: %d have an ID that begins with %q: give more digits", ErrNoSnapshot, len(found), q.ID)
 	}
 	list := slices.DeleteFunc(slices.Clone(fit), func(s *Snapshot) bool {
-		return s.Source() != found[0].Source() || s != found[0] && !s.Restorable()
+		return s.source() != found[0].source() || s != found[0] && !s.Restorable()
 	})
-	return choice(list, slices.Index(list, found[0])), nil
+	return choice(list, slices.Index(list, found[0]), time.Time{}), nil
 }

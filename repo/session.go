@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,16 +12,15 @@ import (
 	"savepoint/repo/tree"
 )
 
-// Session is one writer at work, from its lease to its manifest. Its methods are safe for concurrent use; its streams are
-// not.
+// Session is one writer at work, from its lease to its manifest. Its methods are safe for concurrent use, but for Settle and
+// Commit, beside which nothing may be put; its streams are not.
 type Session struct {
 	r       *Repo
 	dataset string
 	host    string
-	started time.Time // host clock
-	lease   *lease
-	list    *Listing
-	first   record.Session // the lease under which the source is read
+	started time.Time       // host clock
+	life    context.Context // outlives the caller's for a while
+	first   record.Session  // the lease under which the source is read
 	packer  *packer
 	segs    segments
 
@@ -30,6 +28,9 @@ type Session struct {
 	pending [pack.Meta + 1]pending
 
 	mu      sync.Mutex
+	lease   *lease
+	list    *Listing // what was listed under the lease; nil until it was
+	moved   bool     // the lease is not the first: what was looked up before it must be verified
 	totals  Totals
 	sources []*Snapshot // this source's manifests, newest first
 }
@@ -54,46 +55,38 @@ func (r *Repo) Write(ctx context.Context, dataset, host string, fn func(context.
 	if r.readOnly != nil {
 		return r.readOnly
 	}
-	s := &Session{r: r, dataset: dataset, host: host, started: r.o.Now()}
+	life, over := outlive(ctx)
+	defer over()
+	s := &Session{r: r, dataset: dataset, host: host, started: r.o.Now(), life: life}
 	var err error
 	if s.lease, err = r.newLease(ctx, record.Writer, dataset, nil); err != nil {
 		return err
 	}
 	s.first, _ = s.lease.session()
+	s.lease.start(life)
 	err = s.run(ctx, fn)
-	if endErr := s.lease.end(ctx); err == nil {
+	l, _ := s.current()
+	if endErr := l.end(life); err == nil {
 		err = endErr
 	}
 	return err
 }
 
-func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) error) (err error) {
-	if s.list, err = s.r.listAll(ctx); err != nil {
+func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) error) error {
+	list, err := s.r.listAll(ctx)
+	if err == nil {
+		err = list.writable()
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.list.writable(); err != nil {
-		return err
-	}
-	var keeping sync.WaitGroup
-	keepCtx, stopKeeping := context.WithCancel(ctx)
-	keeping.Go(func() { s.lease.keep(keepCtx) })
-	defer keeping.Wait()
-	defer stopKeeping()
-
-	storeCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
-	defer kill()
-	s.packer = &packer{r: s.r, uploaded: s.packStored}
-	s.packer.start(storeCtx)
+	s.list = list
+	s.packer = &packer{r: s.r, uploaded: s.packStored, lease: s.leaseID}
+	s.packer.start(s.life)
 	defer s.packer.stop()
 
 	err = fn(ctx, s)
-	last := time.AfterFunc(closeWithin, func() {
-		if ctx.Err() != nil {
-			kill()
-		}
-	})
-	defer last.Stop()
-	if tidyErr := s.settle(storeCtx); err == nil {
+	if tidyErr := s.settle(s.life); err == nil {
 		err = tidyErr
 	}
 	return err
@@ -102,10 +95,22 @@ func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) er
 // settle makes everything durable that was stored so far: packs first, then the segments that name them.
 func (s *Session) settle(ctx context.Context) error {
 	packErr := s.packer.drain()
-	if err := s.publish(ctx); err != nil {
-		return errors.Join(packErr, err)
+	if err := s.publish(ctx); packErr == nil {
+		return err
 	}
 	return packErr
+}
+
+// current returns the session's lease, and what was listed under it.
+func (s *Session) current() (*lease, *Listing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease, s.list
+}
+
+func (s *Session) leaseID() record.ID {
+	l, _ := s.current()
+	return l.id
 }
 
 // claim reports whether the chunk is new to the repository and to this session, and takes it as stored from now on.
@@ -126,7 +131,7 @@ func (s *Session) Has(ctx context.Context, kind pack.Kind, id chunk.ID) (bool, e
 	return v.has(id) || s.pending[kind].has(id), nil
 }
 
-// view returns the index of a kind as listed at the session's beginning; it is read when it is first needed.
+// view returns the index of a kind as listed under the lease; it is read when it is first needed.
 func (s *Session) view(ctx context.Context, kind pack.Kind) (*view, error) {
 	l := &s.views[kind]
 	l.mu.Lock()
@@ -134,13 +139,26 @@ func (s *Session) view(ctx context.Context, kind pack.Kind) (*view, error) {
 	if l.ok {
 		return l.v, nil
 	}
-	v, err := s.r.views(ctx, s.list, kind)
+	_, list := s.current()
+	v, err := s.r.views(ctx, list, kind)
 	if err != nil {
 		return nil, err
 	}
-	v.build()
+	if err := s.r.buildView(ctx, v, kind); err != nil {
+		return nil, err
+	}
 	l.v, l.ok = v, true
 	return v, nil
+}
+
+// forget makes the views be read again.
+func (s *Session) forget() {
+	for kind := range s.views {
+		l := &s.views[kind]
+		l.mu.Lock()
+		l.v, l.ok = nil, false
+		l.mu.Unlock()
+	}
 }
 
 // Trees returns a reader of the tree chunks that were there when the session began.
@@ -155,14 +173,15 @@ func (s *Session) Trees(ctx context.Context) (*TreeReader, error) {
 // Unlooked reports whether files that have not changed since this parent may be taken over without looking their chunks
 // up: every condemned record that is listed was seen by the parent, and nothing is marked damaged.
 func (s *Session) Unlooked(parent *tree.Manifest) bool {
-	if s.list.damaged || s.list.blind {
+	_, list := s.current()
+	if list.damaged || list.blind {
 		return false
 	}
 	seen := map[record.ID]bool{}
 	for _, id := range parent.Seen {
 		seen[record.ID(id)] = true
 	}
-	for _, id := range s.list.Records {
+	for _, id := range list.Records {
 		if !seen[id] {
 			return false
 		}
@@ -192,9 +211,14 @@ func (s *Session) count(kind pack.Kind, n int) {
 	s.totals.DataBytes += uint64(n)
 }
 
-// Settle waits until everything stored so far is durable and indexed. Streams must have been flushed.
+// Settle waits until everything stored so far is durable and indexed. Streams must have been flushed: it returns an error
+// when one has not, and when a block was lost because its stream's context ended.
 func (s *Session) Settle(ctx context.Context) error {
-	if err := s.settle(ctx); err != nil {
+	err := s.settle(ctx)
+	if err == nil {
+		err = s.packer.whole()
+	}
+	if err != nil {
 		return fmt.Errorf("%w; nothing was published, what is stored already is used by the next run", err)
 	}
 	return nil

@@ -64,24 +64,33 @@ func (r *Repo) KeySlots(ctx context.Context) ([]KeySlot, error) {
 	return out, nil
 }
 
-// unlock opens a slot with the secret, the one that opened last first. want is the ID in config's head; zero accepts any.
-func (r *Repo) unlock(ctx context.Context, secret Secret, want seal.RepoID) (seal.Slot, string, error) {
+// unlocked is a key slot that opened.
+type unlocked struct {
+	slot seal.Slot
+	name string
+}
+
+// unlock opens a slot with the secret, the one that opened last first. want is the ID in config's head, zero when that cannot be
+// read: then, and when every slot that opens is for another ID, what lies in the repository decides, for slots can be left over from
+// an Init that was cut off.
+func (r *Repo) unlock(ctx context.Context, secret Secret, want seal.RepoID) (unlocked, error) {
 	slots, err := r.KeySlots(ctx)
 	if err != nil {
-		return seal.Slot{}, "", err
+		return unlocked{}, err
 	}
 	if len(slots) == 0 {
-		return seal.Slot{}, "", &CorruptError{Object: "keys/", Err: errors.New("no key slot is left"),
+		return unlocked{}, &CorruptError{Object: "keys/", Err: errors.New("no key slot is left"),
 			Hint: "put back a copy of the folder keys, from a replica or the recovery kit"}
 	}
 	last := r.lastSlot(want)
 	slices.SortStableFunc(slots, func(a, b KeySlot) int { return boolRank(b.Name == last) - boolRank(a.Name == last) })
 	var damaged error
+	var others []unlocked
 	fitting := 0
 	for _, s := range slots {
 		open, err := secret.opener(s.Kind)
 		if err != nil {
-			return seal.Slot{}, "", err
+			return unlocked{}, err
 		}
 		if open == nil {
 			continue
@@ -89,23 +98,79 @@ func (r *Repo) unlock(ctx context.Context, secret Secret, want seal.RepoID) (sea
 		fitting++
 		slot, err := r.openSlot(ctx, s, open)
 		switch {
-		case err == nil && (want == seal.RepoID{} || slot.Repo == want):
+		case err == nil && slot.Repo == want:
 			r.rememberSlot(slot.Repo, s.Name)
-			return slot, s.Name, nil
-		case err == nil, errors.Is(err, ErrWrongSecret):
+			return unlocked{slot, s.Name}, nil
+		case err == nil:
+			others = append(others, unlocked{slot, s.Name})
+		case errors.Is(err, ErrWrongSecret), gone(err):
 		case errors.Is(err, ErrCorrupt):
 			damaged = err
 		default:
-			return seal.Slot{}, "", err
+			return unlocked{}, err
 		}
 	}
+	if i, err := r.whoFits(ctx, others, want); err != nil {
+		return unlocked{}, err
+	} else if i >= 0 {
+		return others[i], nil
+	}
 	if damaged != nil {
-		return seal.Slot{}, "", fmt.Errorf("no other key slot opens: %w", damaged)
+		return unlocked{}, fmt.Errorf("no other key slot opens: %w", damaged)
 	}
 	if fitting == 0 {
-		return seal.Slot{}, "", fmt.Errorf("no key slot is for this kind of secret (there are: %s): %w", kinds(slots), ErrWrongSecret)
+		return unlocked{}, fmt.Errorf("no key slot is for this kind of secret (there are: %s): %w", kinds(slots), ErrWrongSecret)
 	}
-	return seal.Slot{}, "", fmt.Errorf("%d key slots tried: %w", fitting, ErrWrongSecret)
+	return unlocked{}, fmt.Errorf("%d key slots tried: %w", fitting, ErrWrongSecret)
+}
+
+// probes is how many objects of a kind are tried to find out whose keys are those of the repository.
+const probes = 8
+
+// whoFits returns the index of the slot whose keys open what lies in the repository, or -1. Where nothing lies, any will do
+// that config does not contradict.
+func (r *Repo) whoFits(ctx context.Context, opened []unlocked, want seal.RepoID) (int, error) {
+	rings := make([]*seal.Ring, len(opened))
+	for i, u := range opened {
+		if key, err := u.slot.Primary(); err == nil {
+			rings[i] = seal.NewRing(u.slot.Repo, key)
+		}
+	}
+	if len(opened) == 0 {
+		return -1, nil
+	}
+	empty := true
+	for _, p := range []struct {
+		prefix string
+		kind   seal.Kind
+	}{{"snapshots/", seal.Manifest}, {"leases/", seal.Lease}, {segmentPrefix(Meta), seal.Segment}, {segmentPrefix(Data), seal.Segment}} {
+		n := 0
+		for info, err := range r.st.List(ctx, p.prefix, "") {
+			if err != nil {
+				return -1, fmt.Errorf("list %s: %w", p.prefix, err)
+			}
+			empty = false
+			if n++; n > probes {
+				break
+			}
+			b, err := r.get(ctx, info.Name, maxObject+1<<20)
+			if err != nil && !gone(err) && !errors.Is(err, ErrCorrupt) {
+				return -1, err
+			}
+			for i, ring := range rings {
+				if ring == nil {
+					continue
+				}
+				if _, err := ring.Open(p.kind, info.Name, b, nil); err == nil {
+					return i, nil
+				}
+			}
+		}
+	}
+	if empty && want == (seal.RepoID{}) {
+		return 0, nil
+	}
+	return -1, nil
 }
 
 // opener returns what opens slots of the kind, or nil when the secret has nothing for them.

@@ -3,13 +3,12 @@ package repo
 import (
 	"context"
 	"errors"
-	"path"
 	"regexp"
-	"savepoint/repo/record"
 	"slices"
 	"strings"
 	"time"
 
+	"savepoint/repo/record"
 	"savepoint/repo/seal"
 	"savepoint/repo/storage"
 	"savepoint/repo/tree"
@@ -43,7 +42,7 @@ func (s *Snapshot) Start() time.Time { return time.Unix(0, s.Window[0]) }
 func (s *Snapshot) End() time.Time { return time.Unix(0, s.Window[1]) }
 
 // Snapshots returns every listed manifest, oldest window first. Those that cannot be read are left out, and the error,
-// which wraps ErrCorrupt, names them: the rest is returned with it.
+// which wraps ErrCorrupt or ErrNewer, names them: the rest is returned with it.
 func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
 	l, err := r.listAll(ctx)
 	if err != nil {
@@ -63,19 +62,17 @@ func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.In
 		switch {
 		case gone(err):
 			continue // forgotten a moment ago
-		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewer):
+		case unreadable(err):
 			bad = append(bad, err)
 			continue
 		case err != nil:
 			return nil, err
 		}
 		s := &Snapshot{Name: i.Name, Stored: i.Time, Manifest: m}
-		s.Late = late(s.session(), i.Time) && !l.adopted[i.Name]
+		s.Late = l.late(s.session(), i)
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *Snapshot) int {
-		return byWindow(a, b)
-	})
+	slices.SortFunc(out, byWindow)
 	return out, errors.Join(bad...)
 }
 
@@ -97,7 +94,7 @@ func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
 	if s.sources != nil {
 		return s.sources, nil
 	}
-	prefix := path.Join("snapshots", s.r.SourceTag(s.dataset, s.host)) + "/"
+	prefix := "snapshots/" + s.r.SourceTag(s.dataset, s.host) + "/"
 	var mine []storage.Info
 	for _, i := range s.list.Snapshots {
 		if strings.HasPrefix(i.Name, prefix) {
@@ -105,14 +102,17 @@ func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
 		}
 	}
 	snaps, err := s.r.readSnapshots(ctx, s.list, mine)
-	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) {
+	if unreadable(err) {
 		s.r.o.Logger.Warn("snapshots of this source cannot be read", "err", err)
 	} else if err != nil {
 		return nil, err
 	}
-	snaps = slices.DeleteFunc(snaps, func(x *Snapshot) bool { return x.Dataset != s.dataset || x.Host != s.host })
-	slices.Reverse(snaps)
-	s.sources = slices.Clip(append(make([]*Snapshot, 0, len(snaps)+1), snaps...))
+	s.sources = make([]*Snapshot, 0, len(snaps)) // not nil: it was read
+	for _, x := range slices.Backward(snaps) {
+		if x.Dataset == s.dataset && x.Host == s.host { // another source can have the same tag
+			s.sources = append(s.sources, x)
+		}
+	}
 	return s.sources, nil
 }
 

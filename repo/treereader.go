@@ -53,7 +53,7 @@ func newTreeReader(r *Repo, v *view) *TreeReader {
 }
 
 // TreeChunk returns a page or node whose ID was checked. The bytes must not be changed. It tries every place where the
-// chunk lies; when all fail the error says so of the first.
+// chunk lies; when all are damaged the error is that of the first, and when the store fails it is the store's.
 func (t *TreeReader) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error) {
 	var first error
 	var out []byte
@@ -66,10 +66,11 @@ func (t *TreeReader) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error)
 			first = nil
 			return false
 		}
-		if first == nil {
+		isDamage := errors.Is(err, ErrCorrupt)
+		if first == nil || !isDamage {
 			first = err
 		}
-		return errors.Is(err, ErrCorrupt)
+		return isDamage
 	})
 	if out != nil {
 		return out, nil
@@ -80,38 +81,51 @@ func (t *TreeReader) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error)
 	return nil, first
 }
 
+// block returns a block from the cache, or reads it. What another caller's cancelled context broke off is read again.
 func (t *TreeReader) block(ctx context.Context, p *Packed, block uint32) (*Opened, error) {
 	k := blockKey{p.ID, block}
-	t.mu.Lock()
-	el := t.blocks[k]
-	if el == nil {
-		el = t.order.PushFront(&cachedBlock{key: k})
-		t.blocks[k] = el
-		if t.order.Len() > treeBlocks {
-			old := t.order.Remove(t.order.Back()).(*cachedBlock)
-			delete(t.blocks, old.key)
-		}
-	} else {
-		t.order.MoveToFront(el)
-	}
-	c := el.Value.(*cachedBlock)
-	t.mu.Unlock()
-	c.once.Do(func() {
-		var f Fetch // its plain bytes live on in the cache
-		c.err = t.r.ReadBlocks(ctx, p, int(block), int(block), &f, func(_ int, b *Opened) error {
-			c.b = b
-			return nil
+	for {
+		el := t.cached(k)
+		c := el.Value.(*cachedBlock)
+		var mine bool
+		c.once.Do(func() {
+			mine = true
+			var f Fetch // its plain bytes live on in the cache
+			c.err = t.r.ReadBlocks(ctx, p, int(block), int(block), &f, func(_ int, b *Opened) error {
+				c.b = b
+				return nil
+			})
 		})
-	})
-	if c.err != nil {
+		if c.err == nil {
+			return c.b, nil
+		}
 		t.mu.Lock()
 		if t.blocks[k] == el { // a later call tries again
 			t.order.Remove(el)
 			delete(t.blocks, k)
 		}
 		t.mu.Unlock()
+		if mine || ctx.Err() != nil || errors.Is(c.err, ErrCorrupt) {
+			return nil, c.err
+		}
 	}
-	return c.b, c.err
+}
+
+// cached returns the place of a block in the cache, which is now its newest.
+func (t *TreeReader) cached(k blockKey) *list.Element {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if el := t.blocks[k]; el != nil {
+		t.order.MoveToFront(el)
+		return el
+	}
+	el := t.order.PushFront(&cachedBlock{key: k})
+	t.blocks[k] = el
+	if t.order.Len() > treeBlocks {
+		old := t.order.Remove(t.order.Back()).(*cachedBlock)
+		delete(t.blocks, old.key)
+	}
+	return el
 }
 
 func isRange(err error) bool { return errors.Is(err, storage.ErrRange) }
