@@ -147,7 +147,10 @@ func (s *Session) verifyRoots(ctx context.Context, m *tree.Manifest) error {
 	if err != nil {
 		return err
 	}
-	src := &strictSource{newTreeReader(s.r, meta), meta}
+	return verifyRootsOf(ctx, &strictSource{newTreeReader(s.r, meta), meta}, data, m)
+}
+
+func verifyRootsOf(ctx context.Context, src tree.Source, data *view, m *tree.Manifest) error {
 	for i := range m.Roots {
 		if err := verifyEntry(ctx, src, data, &m.Roots[i].Entry); err != nil {
 			return err

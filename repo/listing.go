@@ -29,6 +29,7 @@ type Listing struct {
 	adopted map[string]bool // objects that are on time by decree
 	replica bool
 	refuse  string // a feature flag that this program does not know
+	copied  bool   // the objects' times are those of a copy, and say nothing
 }
 
 // listAll lists the repository as W2 says.
@@ -44,8 +45,10 @@ func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
 	if l.Segments, err = r.list(ctx, "index/"); err != nil {
 		return nil, err
 	}
-	l.Snapshots, err = r.list(ctx, "snapshots/")
-	return l, err
+	if l.Snapshots, err = r.list(ctx, "snapshots/"); err != nil {
+		return nil, err
+	}
+	return l, r.findCopy(ctx, l)
 }
 
 func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
@@ -120,7 +123,7 @@ func (l *Listing) unread(r *Repo, what string, err error) {
 
 // late reports whether what a session stored is void, for this listing.
 func (l *Listing) late(s record.Session, i storage.Info) bool {
-	return late(s, i.Time) && !l.adopted[i.Name]
+	return late(s, i.Time) && !l.adopted[i.Name] && !l.copied
 }
 
 // apply takes the marks into account, those that another ends left out, whether that one is itself ended or not.
@@ -165,6 +168,9 @@ func (l *Listing) writable() error {
 	}
 	if l.refuse != "" {
 		return fmt.Errorf("the repository has the features %s: %w", l.refuse, ErrNewer)
+	}
+	if l.copied {
+		return ErrCopied
 	}
 	if l.replica {
 		return fmt.Errorf("%w: it is a replica of another; `store promote` makes it a repository of its own", ErrReadOnly)

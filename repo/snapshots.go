@@ -48,7 +48,10 @@ func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.readSnapshots(ctx, l, l.Snapshots)
+	snaps, err := r.readSnapshots(ctx, l, l.Snapshots)
+	r.readableCopy(l, snaps)
+	r.warnCopy(l)
+	return snaps, err
 }
 
 func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {

@@ -119,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	a.g.register(root.PersistentFlags())
 	root.AddCommand(a.initCommand(), a.backupCommand(), a.restoreCommand(), a.snapshotsCommand(), a.lsCommand(),
-		a.keyCommand(), a.versionCommand())
+		a.keyCommand(), a.adoptCommand(), a.versionCommand())
 	return root
 }
 

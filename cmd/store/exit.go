@@ -153,6 +153,8 @@ func hint(err error) string {
 		return "Check --repo, and that the disk is mounted. `store init` makes a new repository."
 	case errors.Is(err, repo.ErrHeld):
 		return "Let it finish; nothing needs to be done."
+	case errors.Is(err, repo.ErrCopied):
+		return "Nothing was written; every snapshot restores. If this copy is to take backups from now on: `store adopt`."
 	case errors.Is(err, repo.ErrWrongSecret):
 		return "Nothing was changed. Check which repository and which password or key file is meant; `store init` printed both."
 	case errors.Is(err, repo.ErrLapsed):

@@ -26,7 +26,7 @@ func TestJSONDocumented(t *testing.T) {
 	for name, doc := range map[string]reflect.Type{
 		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
 		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
-		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](),
+		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
 	} {
 		documented := map[string]bool{}
 		for _, m := range row.FindAllStringSubmatch(sections[name], -1) {
