@@ -17,7 +17,7 @@ import (
 type counters struct {
 	files, dirs, others, bytes uint64
 
-	changed, unchanged, read, reread, different atomic.Uint64
+	unchanged, read, reread, different atomic.Uint64
 }
 
 func (c *counters) entry(e *tree.Entry) {
@@ -46,19 +46,27 @@ func (c *counters) stats(t repo.Totals) tree.Stats {
 type faults struct {
 	mu    sync.Mutex
 	kept  []tree.Fault
+	bytes int // of kept
 	count uint64
 }
 
+// maxFaultBytes bounds the paths and messages of faults that are kept: a manifest may have 64 MiB, and a path any length.
+const maxFaultBytes = 16 << 20
+
 // fault notes an error of the source.
 func (b *run) fault(err error) {
-	f := tree.Fault{Code: tree.Unreadable, Message: err.Error()}
+	f := tree.Fault{Code: tree.Unreadable}
 	if e := (*source.Error)(nil); errors.As(err, &e) {
 		f.Path, f.Code, f.Message = e.Path, tree.FaultCode(e.Kind), e.Op+": "+e.Err.Error()
+	} else {
+		f.Message = err.Error()
 	}
 	b.faults.mu.Lock()
 	b.faults.count++
-	if len(b.faults.kept) < tree.MaxFaults {
+	size := len(f.Path) + len(f.Message)
+	if len(b.faults.kept) < tree.MaxFaults && b.faults.bytes+size <= maxFaultBytes {
 		b.faults.kept = append(b.faults.kept, f)
+		b.faults.bytes += size
 	}
 	b.faults.mu.Unlock()
 	if b.o.Events.Fault != nil {
@@ -74,34 +82,36 @@ func (f *faults) list() ([]tree.Fault, uint64) {
 }
 
 // fatal reports whether an error ends the run: everything but what the source alone is to blame for.
-func fatal(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
-		return true
-	}
+func fatal(err error) bool {
 	e := (*source.Error)(nil)
 	return !errors.As(err, &e) || e.Kind == source.Failed
 }
 
-// spotBudget bounds the bytes that are read only to see that unchanged files are unchanged.
-type spotBudget struct {
-	mu   sync.Mutex
-	left uint64
-}
-
-func (s *spotBudget) take(n uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n > s.left {
-		return false
+// skip notes an error that the source alone is to blame for, and returns nil. Any other it returns: it ends the run.
+func (b *run) skip(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case fatal(err):
+		return err
 	}
-	s.left -= n
-	return true
+	b.fault(err)
+	return nil
 }
 
 // found tells that the walk met n entries more.
 func (b *run) found(n int) {
 	if b.o.Events.Progress != nil && n > 0 {
 		b.o.Events.Progress(Progress{FoundEntries: uint64(n)})
+	}
+}
+
+// passed tells that a directory is done, or was left out.
+func (b *run) passed() {
+	if b.o.Events.Progress != nil {
+		b.o.Events.Progress(Progress{Entries: 1})
 	}
 }
 

@@ -2,8 +2,14 @@ package backup
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"savepoint/repo"
 	"savepoint/repo/tree"
@@ -24,10 +30,10 @@ type Options struct {
 	AllowShrink bool
 	// Policy is the dataset's effective policy as JSON without secrets, or nil.
 	Policy []byte
-	// Workers read and hash files; zero is one for each core.
+	// Workers read and hash files; zero is one for each core. The snapshot does not depend on it.
 	Workers int
 	Events  Events
-	// Now is the host's clock; nil is that of the repository.
+	// Now is the clock for the duration; nil is that of the repository, whose clock alone is compared with files' times.
 	Now func() time.Time
 }
 
@@ -35,18 +41,18 @@ type Options struct {
 type Events struct {
 	// Parent is told once what the source is compared with; nil when there is none.
 	Parent func(*repo.Snapshot)
-	// Progress is told after every file, with what was done since the last call of the same goroutine.
+	// Progress is told after every entry and directory.
 	Progress func(Progress)
 	// Fault is told of each entry that is not in the snapshot as it should be.
 	Fault func(tree.Fault)
 }
 
-// Progress counts what was done: entries finished, those of them that were not opened, and bytes of files that were read or taken over.
+// Progress counts what was done since the last call of the same goroutine.
 type Progress struct {
-	Entries, Unchanged uint64
-	Bytes              uint64
-	// Of the source, as far as it is known: found so far by the walk.
-	FoundEntries, FoundBytes uint64
+	Entries      uint64 // finished, those that were left out among them
+	Unchanged    uint64 // files of them that were taken over from the parent
+	Bytes        uint64 // of their content, read or taken over
+	FoundEntries uint64 // met by the walk: in the end as many as finished
 }
 
 // Result is what a backup did.
@@ -57,11 +63,44 @@ type Result struct {
 	Duration time.Duration
 }
 
+// withDefaults returns a copy with its paths in order.
 func (o Options) withDefaults(r *repo.Repo) Options {
 	o.Mode = cmp.Or(o.Mode, tree.Incremental)
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
 	if o.Now == nil {
 		o.Now = r.Options().Now
 	}
+	o.Paths = slices.Clone(o.Paths)
+	slices.Sort(o.Paths)
 	return o
+}
+
+// validate reports what a manifest could not say, before anything is read for it.
+func (o Options) validate() error {
+	switch {
+	case o.Dataset == "" || o.Host == "":
+		return errors.New("backup: a source is a dataset and a host")
+	case o.Mode > tree.Full:
+		return fmt.Errorf("backup: unknown mode %d", o.Mode)
+	case o.Workers < 0:
+		return errors.New("backup: less than no workers")
+	case len(o.Paths) == 0:
+		return errors.New("backup: no path")
+	}
+	for _, text := range append([]string{o.Dataset, o.Host, o.User, o.Class}, o.Tags...) {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("backup: %q is not UTF-8, as names of datasets, hosts, users and tags are", text)
+		}
+	}
+	for i, p := range o.Paths {
+		if !filepath.IsAbs(p) || filepath.Clean(p) != p || strings.IndexByte(p, 0) >= 0 {
+			return fmt.Errorf("backup: path %q is not absolute and clean", p)
+		}
+		for _, above := range o.Paths[:i] {
+			if p == above || strings.HasPrefix(p, strings.TrimSuffix(above, "/")+"/") {
+				return fmt.Errorf("backup: path %q is in %q, which is backed up as well", p, above)
+			}
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,7 +28,7 @@ type run struct {
 	trees    *repo.TreeReader
 	since    time.Time // the parent's start by this host's clock; zero when nothing is taken as unchanged
 	unlooked bool      // chunks of unchanged files need no lookup
-	seq      uint64
+	seq      uint64    // of this snapshot, by which files are drawn for the spot check
 	spot     spotBudget
 
 	faults faults
@@ -37,15 +36,16 @@ type run struct {
 }
 
 // Run backs the paths up into r and publishes a snapshot. Faults of the source are in the snapshot, not an error: the caller
-// looks at its Completeness and Suspect. An error of the store ends the run, and then nothing is published; what was
-// stored is found by the next run. When the session lapsed, because this machine slept, the source is read once more.
+// asks [Result.Faulty]. An error of the store ends the run, and then nothing is published; what was
+// stored is found by the next run. When the session lapsed, because this machine slept, the source is read again.
 // A second run of the same source on this host gets repo.ErrHeld at once.
 //
 // A result that comes with an error means that the snapshot is published, and something after it went wrong.
 func Run(ctx context.Context, r *repo.Repo, o Options) (*Result, error) {
 	o = o.withDefaults(r)
-	o.Paths = slices.Clone(o.Paths)
-	slices.Sort(o.Paths)
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	for _, p := range o.Paths { // so that a mistyped path leaves no trace in the repository
 		root, err := source.OpenRoot(p)
 		if err != nil {
@@ -87,22 +87,25 @@ func (b *run) do(ctx context.Context) (*Result, error) {
 	if err := b.s.Settle(ctx); err != nil {
 		return nil, err
 	}
-	m := b.manifest(roots)
+	totals := b.s.Totals()
+	m := b.manifest(roots, totals)
 	if err := b.judge(ctx, m); err != nil {
 		return nil, err
 	}
-	totals := b.s.Totals()
-	m.Stats.Nanoseconds = uint64(b.o.Now().Sub(started))
+	m.Stats.Nanoseconds = uint64(b.elapsed(started))
 	snap, err := b.s.Commit(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.o.Now().Sub(started)}
+	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(started)}
 	if err := b.report(ctx, res); err != nil {
 		return res, fmt.Errorf("snapshot %s is published and restores, but its report is not stored: %w", snap.Short(), err)
 	}
 	return res, nil
 }
+
+// elapsed returns the time since t, at least zero: clocks are set back.
+func (b *run) elapsed(t time.Time) time.Duration { return max(b.o.Now().Sub(t), 0) }
 
 // chooseParent finds what files are compared with, by the mode.
 func (b *run) chooseParent(ctx context.Context) error {
@@ -119,20 +122,22 @@ func (b *run) chooseParent(ctx context.Context) error {
 	if b.trees, err = b.s.Trees(ctx); err != nil {
 		return err
 	}
-	b.since = source.Reference(time.Unix(0, b.parent.HostClock), b.o.Now())
+	mine, err := b.s.Source(ctx)
+	if err != nil {
+		return err
+	}
+	for _, old := range mine {
+		b.seq = max(b.seq, old.Seq+1)
+	}
+	b.since = source.Reference(time.Unix(0, b.parent.HostClock), b.r.Options().Now())
 	b.unlooked = b.s.Unlooked(b.parent.Manifest)
-	b.seq = b.parent.Seq + 1
 	b.spot.left = b.parent.Stats.FileBytes / 100
 	return nil
 }
 
 // readSource walks the paths and stores what is in them. It returns the roots of the snapshot.
 func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
-	var devices []uint64
-	if b.parent != nil {
-		devices = b.parent.Devices
-	}
-	b.sources = source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable(devices...)}
+	b.sources = source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable()}
 	g, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan *batch, b.o.Workers)
 	ordered := make(chan token, maxAhead)
@@ -151,13 +156,16 @@ func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
 		return err
 	})
 	err := g.Wait()
+	for j := range jobs { // what no worker took, after an error; the walk has closed it
+		_ = j.release()
+	}
 	return roots, err
 }
 
-func (b *run) manifest(roots []tree.Root) *tree.Manifest {
+func (b *run) manifest(roots []tree.Root, totals repo.Totals) *tree.Manifest {
 	m := &tree.Manifest{
 		User: b.o.User, Class: b.o.Class, Roots: roots, Tags: b.o.Tags, Mode: b.o.Mode,
-		Devices: b.sources.Devices.Devices(), Stats: b.stats.stats(b.s.Totals()), Policy: b.o.Policy,
+		Devices: b.sources.Devices.Devices(), Stats: b.stats.stats(totals), Policy: b.o.Policy,
 		Chains: b.s.Chains(), Completeness: tree.Complete,
 	}
 	m.Faults, m.FaultCount = b.faults.list()
@@ -178,12 +186,15 @@ func (b *run) judge(ctx context.Context, m *tree.Manifest) error {
 	}
 	for _, old := range mine {
 		if old.Restorable() && !old.Suspect {
-			m.Suspect = m.Stats.FileBytes < old.Stats.FileBytes/2 || m.Stats.Files < old.Stats.Files/2
+			m.Suspect = shrunk(m.Stats.FileBytes, old.Stats.FileBytes) || shrunk(m.Stats.Files, old.Stats.Files)
 			return nil
 		}
 	}
 	return nil
 }
+
+// shrunk reports whether now is less than half of what was.
+func shrunk(now, was uint64) bool { return now < was-was/2 }
 
 func (b *run) report(ctx context.Context, res *Result) error {
 	stats, err := tree.EncodeStats(&res.Snapshot.Stats)
@@ -203,15 +214,4 @@ func (b *run) report(ctx context.Context, res *Result) error {
 func (res *Result) Faulty() bool {
 	m := res.Snapshot
 	return m.Completeness != tree.Complete || m.Suspect || m.Stats.RereadDifferent > 0
-}
-
-// streams are what one goroutine stores through.
-type streams struct{ data, tree *repo.Stream }
-
-func (b *run) streams() streams {
-	return streams{b.s.NewStream(repo.Data), b.s.NewStream(repo.Meta)}
-}
-
-func (s streams) flush(ctx context.Context) error {
-	return errors.Join(s.data.Flush(ctx), s.tree.Flush(ctx))
 }

@@ -3,8 +3,8 @@ package backup
 import (
 	"context"
 	"errors"
-	"iter"
 	"path/filepath"
+	"strings"
 
 	"savepoint/repo/source"
 	"savepoint/repo/tree"
@@ -17,12 +17,13 @@ const (
 
 // batch is a run of neighbouring names of one directory that are no directories. A worker fills in the entries.
 type batch struct {
-	dir   *source.Dir
-	ctx   source.Context
-	trust bool // the file system's times can be believed
-	root  *source.Root
-	items []item
-	done  chan struct{} // closed when the entries are there
+	dir    *source.Dir
+	where  source.Context
+	trust  bool         // the file system's times can be believed
+	root   *source.Root // which is no directory, in place of dir
+	items  []item
+	prefix string        // of the items' paths; empty until it is needed
+	done   chan struct{} // closed when the entries are there
 }
 
 type item struct {
@@ -62,6 +63,18 @@ func (w *walker) walkRoot(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	w.found(1)
+	if root.Dir == nil {
+		w.sources.Devices.Index(root.Meta.Dev)
+		if err := w.order(ctx, token{root: path}); err != nil {
+			return err
+		}
+		return w.send(ctx, &batch{root: root, items: make([]item, 1), done: make(chan struct{})})
+	}
+	defer func() { _ = root.Close() }() // was only read
+	if err := w.skip(ctx, root.Incomplete); err != nil {
+		return err
+	}
 	var parent *tree.Entry
 	if w.parent != nil {
 		for i := range w.parent.Roots {
@@ -70,91 +83,77 @@ func (w *walker) walkRoot(ctx context.Context, path string) error {
 			}
 		}
 	}
-	if root.Dir == nil {
-		b := &batch{root: root, items: []item{{parent: parent}}, done: make(chan struct{})}
-		if err := w.order(ctx, token{root: path}); err != nil {
-			return err
-		}
-		return w.send(ctx, b)
-	}
-	defer func() { _ = root.Close() }() // was only read
-	if root.Incomplete != nil {
-		w.fault(root.Incomplete)
-	}
-	return w.directory(ctx, root.Dir, filepath.Base(path), source.Context{}, token{root: path, open: root.Entry}, parent)
+	return w.directory(ctx, root.Dir, source.Context{}, filepath.Base(path), token{root: path, open: root.Entry}, parent)
 }
 
-// directory sends the tokens of one directory and all beneath it.
-func (w *walker) directory(ctx context.Context, d *source.Dir, name string, above source.Context, begin token, parent *tree.Entry) error {
+// directory sends the tokens of one directory, called name in a directory whose context is above, and of all beneath it.
+func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Context, name string, begin token, parent *tree.Entry) error {
+	// Numbered by the walk, file systems have the same numbers whichever worker meets them first. (A file system that has only a
+	// single file mounted over another is numbered when that is met.)
+	w.sources.Devices.Index(d.Meta().Dev)
 	names, err := d.Names(ctx)
 	if err != nil {
-		if fatal(ctx, err) {
+		if err := w.skip(ctx, err); err != nil {
 			return err
 		}
-		w.fault(err)
 		names = new(source.Names)
 	}
 	if err := w.order(ctx, begin); err != nil {
 		return err
 	}
 	w.found(names.Len())
-	where := above.Enter(name, names)
 	old := newJoin(ctx, w.run, parent)
 	defer old.stop()
-	b := w.newBatch(d, where)
+	b := w.newBatch(d, above.Enter(name, names))
 	for i := range names.Len() {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		name := names.Name(i)
 		was, err := old.find(name)
 		if err != nil {
 			return err
 		}
-		if !w.isDirectory(d, name, names.DType(i)) {
+		isDir := w.isDirectory(d, name, names.DType(i))
+		if !isDir {
 			b.items = append(b.items, item{name: name, parent: was})
-			if len(b.items) == batchLen {
-				if err := w.send(ctx, b); err != nil {
-					return err
-				}
-				b = w.newBatch(d, where)
+		}
+		if isDir || len(b.items) == batchLen {
+			if b, err = w.next(ctx, b); err != nil {
+				return err
 			}
-			continue
 		}
-		if err := w.send(ctx, b); err != nil {
-			return err
-		}
-		b = w.newBatch(d, where)
-		if err := w.child(ctx, d, name, where, was); err != nil {
-			return err
+		if isDir {
+			if err := w.child(ctx, b, name, was); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.send(ctx, b); err != nil {
 		return err
 	}
+	w.passed()
 	return w.order(ctx, token{close: true})
 }
 
-func (w *walker) child(ctx context.Context, d *source.Dir, name string, where source.Context, was *tree.Entry) error {
-	sub, err := d.Open(name)
+// child goes through a directory in that of the batch b, which is empty.
+func (w *walker) child(ctx context.Context, b *batch, name string, was *tree.Entry) error {
+	sub, err := b.dir.Open(name)
 	if errors.Is(err, source.ErrReplaced) { // it is something else by now
-		b := w.newBatch(d, where)
-		b.items = append(b.items, item{name: name})
-		return w.send(ctx, b)
+		again := w.newBatch(b.dir, b.where)
+		again.items = []item{{name: name}}
+		return w.send(ctx, again)
 	}
 	if err != nil {
-		if fatal(ctx, err) {
-			return err
-		}
-		w.fault(err)
-		return nil
+		w.passed()
+		return w.skip(ctx, err)
 	}
 	defer func() { _ = sub.Close() }() // was only read
 	self, err := sub.Self(name)
-	if err != nil {
-		w.fault(err)
+	if err := w.skip(ctx, err); err != nil {
+		return err
 	}
-	return w.directory(ctx, sub, name, where, token{open: self}, was)
+	return w.directory(ctx, sub, b.where, name, token{open: self}, was)
 }
 
 // isDirectory asks the file itself when the listing did not tell.
@@ -168,7 +167,18 @@ func (w *walker) isDirectory(d *source.Dir, name string, t tree.Type) bool {
 }
 
 func (w *walker) newBatch(d *source.Dir, where source.Context) *batch {
-	return &batch{dir: d, ctx: where, trust: w.trusts(d), done: make(chan struct{})}
+	return &batch{dir: d, where: where, trust: w.trusts(d), items: make([]item, 0, batchLen), done: make(chan struct{})}
+}
+
+// next sends b, unless it is empty, and returns an empty batch of the same directory.
+func (w *walker) next(ctx context.Context, b *batch) (*batch, error) {
+	if len(b.items) == 0 {
+		return b, nil
+	}
+	if err := w.send(ctx, b); err != nil {
+		return nil, err
+	}
+	return w.newBatch(b.dir, b.where), nil
 }
 
 func (w *walker) trusts(d *source.Dir) bool {
@@ -209,44 +219,18 @@ func (w *walker) order(ctx context.Context, t token) error {
 	}
 }
 
+// path returns the absolute path of an item. It is for the worker that has the batch.
+func (b *batch) path(name string) string {
+	if b.prefix == "" {
+		b.prefix = strings.TrimSuffix(b.dir.Path(), "/") + "/"
+	}
+	return b.prefix + name
+}
+
+// release lets go of what the batch keeps open.
 func (b *batch) release() error {
 	if b.dir != nil {
 		return b.dir.Close()
 	}
 	return b.root.Close()
-}
-
-// join finds the parent snapshot's entries while names go up.
-type join struct {
-	next func() (*tree.Entry, error, bool)
-	stop func()
-	cur  *tree.Entry
-	end  bool
-}
-
-func newJoin(ctx context.Context, b *run, parent *tree.Entry) *join {
-	if parent == nil || parent.Type != tree.Directory || len(parent.Content) == 0 {
-		return &join{end: true, stop: func() {}}
-	}
-	j := new(join)
-	j.next, j.stop = iter.Pull2(tree.Entries(ctx, b.trees, parent.Content, ""))
-	return j
-}
-
-// find returns a copy of the entry called name, or nil. Names must go up from call to call.
-func (j *join) find(name string) (*tree.Entry, error) {
-	for !j.end && (j.cur == nil || j.cur.Name < name) {
-		e, err, ok := j.next()
-		if err != nil {
-			return nil, err
-		}
-		if j.cur = e; !ok {
-			j.cur, j.end = nil, true
-		}
-	}
-	if j.cur == nil || j.cur.Name != name {
-		return nil, nil
-	}
-	e := *j.cur
-	return &e, nil
 }
