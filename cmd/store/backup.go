@@ -31,6 +31,7 @@ type backupDocument struct {
 	Parent   string            `json:"parent,omitempty"`
 	ExitCode int               `json:"exit_code"`
 	Faults   []faultDocument   `json:"faults"`
+	Damaged  []string          `json:"damaged"`
 	Stats    backupStats       `json:"stats"`
 	Restore  string            `json:"restore_command"`
 	Run      string            `json:"run"`
@@ -169,6 +170,10 @@ func (a *app) backupError(err error, res *backup.Result) error {
 // reportBackup prints what a backup did, and its faults always.
 func (a *app) reportBackup(res *backup.Result, failed error) error {
 	s := res.Snapshot
+	if len(res.Damaged) > 0 {
+		a.found = worst(a.found, exitDamage)
+		a.warnf("damaged in the repository, and marked so: %s\nThis snapshot does not need it; older ones may.", strings.Join(res.Damaged, ", "))
+	}
 	if res.Faulty() {
 		a.found = worst(a.found, exitFaults)
 		a.warnFaults(s)
@@ -177,7 +182,7 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 	if a.g.json {
 		doc := backupDocument{
 			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res),
-			Restore: restore, Run: a.runID,
+			Restore: restore, Run: a.runID, Damaged: append([]string{}, res.Damaged...),
 		}
 		if res.Parent != nil {
 			doc.Parent = res.Parent.ID()

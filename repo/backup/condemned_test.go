@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"savepoint/repo/record"
 	"savepoint/repo/seal"
 	"savepoint/repo/storage"
+	"savepoint/repo/storage/fault"
 )
 
 // objects returns the names beneath a prefix.
@@ -83,7 +85,7 @@ func TestCondemnedPacksAreNotReliedOn(t *testing.T) {
 			}
 			l.condemn(t, condemned...)
 			res := l.clean(t, options(dir))
-			if s := res.Snapshot.Stats; (s.ReadBytes > 0) != c.read || (s.UnchangedFiles == 4) == c.read {
+			if s := res.Snapshot.Stats; (s.ReadBytes > 0 && s.RereadFiles == 0) != c.read || (s.UnchangedFiles == 4) == c.read {
 				t.Errorf("%+v, want read %v", s, c.read)
 			}
 			if stored := res.Totals.DataPacks + res.Totals.MetaPacks; stored != uint64(len(c.prefixes)) {
@@ -140,24 +142,52 @@ func TestLostListIsStoredAgain(t *testing.T) {
 	sameAsSource(t, readBack(t, l.open(t, l.st), res.Snapshot), dir)
 }
 
-// TestDamagedTreeEndsTheRun: pages equal to damaged ones would be taken for stored, so nothing is published, and the
-// message names the pack.
-func TestDamagedTreeEndsTheRun(t *testing.T) {
+// TestDamagedTreeIsMarked damages, or loses, the pack of the parent's tree: the backup marks it, reads the source again, and publishes
+// a snapshot that does not need it. The next one is quiet.
+func TestDamagedTreeIsMarked(t *testing.T) {
+	for name, harm := range map[string]func(*testing.T, *lab, string){
+		"flipped": func(t *testing.T, l *lab, name string) {
+			b, err := l.st.Get(t.Context(), name, 0, -1, nil)
+			must(t, err)
+			b[100] ^= 1
+			l.st.Replace(name, b)
+		},
+		"lost": func(t *testing.T, l *lab, name string) { must(t, l.st.Delete(t.Context(), name)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			small(t, dir)
+			l := newLab(t)
+			l.clean(t, options(dir))
+			name := l.objects("meta/")[0]
+			harm(t, l, name)
+			res, err := runIn(t, l.open(t, l.st), options(dir))
+			must(t, err)
+			if !slices.Equal(res.Damaged, []string{name}) || len(l.objects("marks/")) != 1 {
+				t.Errorf("damaged %q, marks %q; want %s", res.Damaged, l.objects("marks/"), name)
+			}
+			sameAsSource(t, readBack(t, l.open(t, l.st), res.Snapshot), dir)
+			res, err = runIn(t, l.open(t, l.st), options(dir))
+			must(t, err)
+			if len(res.Damaged) > 0 || res.Totals.MetaPacks > 0 || len(l.objects("marks/")) != 1 {
+				t.Errorf("the backup after: damaged %q, %d packs of tree, marks %q", res.Damaged, res.Totals.MetaPacks, l.objects("marks/"))
+			}
+		})
+	}
+}
+
+// TestFailingReadIsNoDamage: a pack that is whole is not marked when reading it went wrong once.
+func TestFailingReadIsNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	small(t, dir)
 	l := newLab(t)
 	l.clean(t, options(dir))
-	name := l.objects("meta/")[0]
-	b, err := l.st.Get(t.Context(), name, 0, -1, nil)
-	must(t, err)
-	b[100] ^= 1
-	l.st.Replace(name, b)
-	res, err := runIn(t, l.open(t, l.st), options(dir))
-	if !errors.Is(err, repo.ErrCorrupt) || !strings.Contains(err.Error(), name) || res != nil {
-		t.Errorf("result %v, error %v", res, err)
+	st := fault.New(l.st, fault.Rule{Op: fault.Get, Prefix: "meta/", Do: fault.Flip, N: 100})
+	if _, err := runIn(t, l.open(t, st), options(dir)); !errors.Is(err, repo.ErrCorrupt) {
+		t.Errorf("error %v, want damage", err)
 	}
-	if n := len(l.snapshots(t, l.open(t, l.st))); n != 1 {
-		t.Errorf("%d snapshots", n)
+	if marks := l.objects("marks/"); len(marks) > 0 {
+		t.Errorf("marks %q", marks)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // join finds the parent snapshot's entries while names go up.
 type join struct {
-	lost func(error)
+	lost func(error) bool
 	next func() (*tree.Entry, error, bool)
 	stop func()
 	cur  *tree.Entry
@@ -22,25 +22,21 @@ func newJoin(ctx context.Context, b *run, parent *tree.Entry) *join {
 	if parent == nil || parent.Type != tree.Directory || len(parent.Content) == 0 {
 		return &join{end: true, stop: func() {}}
 	}
-	j := &join{lost: func(err error) {
-		b.r.Options().Logger.Warn("part of the last snapshot's tree is lost; what it described is read and stored again", "err", err)
-	}}
+	j := &join{lost: b.lost}
 	j.next, j.stop = iter.Pull2(tree.Entries(ctx, b.trees, parent.Content, ""))
 	return j
 }
 
-// find returns a copy of the entry called name, or nil. Names must go up from call to call. A page that no index segment
-// locates ends the entries: whatever is stored anew has no use for it. A damaged page is an error, since equal ones would be
-// taken for stored.
+// find returns a copy of the entry called name, or nil. Names must go up from call to call. A page that is lost ends the
+// entries.
 func (j *join) find(name string) (*tree.Entry, error) {
 	for !j.end && (j.cur == nil || j.cur.Name < name) {
 		e, err, ok := j.next()
-		if errors.Is(err, repo.ErrUnknownChunk) {
-			j.lost(err)
-			ok, err = false, nil
+		if err != nil && !j.lost(err) {
+			return nil, err
 		}
 		if err != nil {
-			return nil, err
+			ok = false
 		}
 		if j.cur = e; !ok {
 			j.cur, j.end = nil, true
@@ -51,4 +47,15 @@ func (j *join) find(name string) (*tree.Entry, error) {
 	}
 	e := *j.cur
 	return &e, nil
+}
+
+// lost reports whether an error in reading the parent's tree is no matter: no index segment locates the page, or the session does
+// not count on the pack that it lies in, so whatever is stored anew has no use for it. Another damaged page is one: an equal one would be
+// taken for stored.
+func (b *run) lost(err error) bool {
+	if !errors.Is(err, repo.ErrUnknownChunk) && !b.s.Distrusts(err) {
+		return false
+	}
+	b.r.Options().Logger.Warn("part of the last snapshot's tree is lost; what it described is read and stored again", "err", err)
+	return true
 }

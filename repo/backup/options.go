@@ -61,6 +61,8 @@ type Result struct {
 	Parent   *repo.Snapshot // what it was compared with, or nil
 	Totals   repo.Totals
 	Duration time.Duration
+	// Damaged names packs of the repository that were found damaged, and marked. The snapshot does not need them; older ones may.
+	Damaged []string
 }
 
 // withDefaults returns a copy with its paths in order.

@@ -17,6 +17,9 @@ import (
 // lapseTries is how often a backup is run again after its session lapsed.
 const lapseTries = 2
 
+// damageTries is how many damaged packs a backup marks, each at the cost of another pass, before it gives up.
+const damageTries = 20
+
 // run is one attempt at a backup.
 type run struct {
 	o       Options
@@ -40,6 +43,9 @@ type run struct {
 // stored is found by the next run. When the session lapsed, because this machine slept, the source is read again.
 // A second run of the same source on this host gets repo.ErrHeld at once.
 //
+// A pack of the parent's tree that turns out damaged is marked, and the source is read again without it: the new snapshot
+// needs nothing of it. The result names such packs.
+//
 // A result that comes with an error means that the snapshot is published, and something after it went wrong.
 func Run(ctx context.Context, r *repo.Repo, o Options) (*Result, error) {
 	o = o.withDefaults(r)
@@ -58,17 +64,31 @@ func Run(ctx context.Context, r *repo.Repo, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer release()
-	for try := 0; ; try++ {
+	var damaged []string
+	for lapses := 0; ; {
 		var res *Result
 		err := r.Write(ctx, o.Dataset, o.Host, func(ctx context.Context, s *repo.Session) error {
 			var err error
 			res, err = (&run{o: o, r: r, s: s}).do(ctx)
 			return err
 		})
-		if !errors.Is(err, repo.ErrLapsed) || try == lapseTries {
+		if res != nil {
+			res.Damaged = damaged
+		}
+		switch {
+		case errors.Is(err, repo.ErrLapsed) && lapses < lapseTries:
+			lapses++
+			r.Options().Logger.Warn("this machine slept during the backup; reading the source again", "err", err)
+		case errors.Is(err, repo.ErrCorrupt) && res == nil && len(damaged) < damageTries:
+			name, markErr := r.MarkDamaged(ctx, err)
+			if name == "" || markErr != nil {
+				return nil, errors.Join(err, markErr)
+			}
+			damaged = append(damaged, name)
+			r.Options().Logger.Warn("a damaged pack was met and marked; reading the source again without it", "err", err)
+		default:
 			return res, err
 		}
-		r.Options().Logger.Warn("this machine slept during the backup; reading the source again", "err", err)
 	}
 }
 

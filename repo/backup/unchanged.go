@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -53,8 +52,8 @@ func (w *worker) present(ctx context.Context, p *tree.Entry) (bool, error) {
 			continue
 		}
 		w.dropList()
-		if errors.Is(err, repo.ErrUnknownChunk) {
-			err = nil // a node of the list is lost: reading the file stores it anew
+		if err != nil && w.lost(err) {
+			err = nil // a node of the list: reading the file stores it anew
 		}
 		return false, err
 	}

@@ -54,7 +54,7 @@ func TestSecondBackupAddsNoPack(t *testing.T) {
 				t.Errorf("seq %d, prev %q", second.Snapshot.Seq, second.Snapshot.Prev)
 			}
 			s := second.Snapshot.Stats
-			if read := s.ReadBytes > 0; read != c.read || s.UnchangedFiles+s.ChangedFiles != 3 || (s.UnchangedFiles == 3) == read {
+			if read := s.ReadBytes > 0 && s.RereadFiles == 0; read != c.read || s.UnchangedFiles+s.ChangedFiles != 3 || (s.UnchangedFiles == 3) == read {
 				t.Errorf("statistics %+v, want read %v", s, c.read)
 			}
 		})

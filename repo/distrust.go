@@ -1,0 +1,69 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zeebo/blake3"
+
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/seal"
+)
+
+// packNamed returns the name of the pack that an error says is damaged.
+func packNamed(err error) (name string, id pack.ID, ok bool) {
+	var c *CorruptError
+	if !errors.As(err, &c) {
+		return "", id, false
+	}
+	for _, k := range []pack.Kind{pack.Data, pack.Meta} {
+		if rest, found := strings.CutPrefix(c.Object, k.String()+"/"); found {
+			id, err = pack.ParseID(rest[strings.IndexByte(rest, '/')+1:])
+			return c.Object, id, err == nil && pack.Name(k, id) == c.Object
+		}
+	}
+	return "", id, false
+}
+
+// MarkDamaged reads the pack that err names once more and, when its bytes are not those that its name is the hash of, or it is
+// gone, puts a mark: sessions that begin from now on store again what only that pack holds, as far as the source still has
+// it. It returns the pack's name, or "" when err names none or the pack is whole, so that only reading it went wrong.
+func (r *Repo) MarkDamaged(ctx context.Context, err error) (string, error) {
+	name, id, ok := packNamed(err)
+	if !ok {
+		return "", nil
+	}
+	b, err := r.get(ctx, name, pack.MaxSize)
+	if err == nil && blake3.Sum256(b) == id {
+		return "", nil
+	}
+	if err != nil && !gone(err) && !errors.Is(err, ErrCorrupt) {
+		return "", err
+	}
+	reason := "its bytes are not those that it was stored with"
+	if err != nil {
+		reason = err.Error()
+	}
+	m := record.Mark{Kind: record.Damaged, Objects: []string{name}, Reason: reason, Owner: r.o.Host, HostClock: r.o.Now().UnixNano()}
+	payload, err := m.Encode()
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := r.putSealed(ctx, seal.Mark, "marks/"+idHex(newID()), payload); err != nil {
+		return "", fmt.Errorf("mark %s as damaged: %w", name, err)
+	}
+	return name, nil
+}
+
+// Distrusts reports whether err is about a pack that this session does not count on anyway.
+func (s *Session) Distrusts(err error) bool {
+	_, id, ok := packNamed(err)
+	if !ok {
+		return false
+	}
+	_, list := s.current()
+	return list != nil && list.dead[id]
+}
