@@ -16,7 +16,7 @@ RACE := ./chunk/... ./repo/... ./cmd/... $(if $(wildcard index/*.go),./index/...
 STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench cover clean
+.PHONY: help build demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,8 +64,12 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 crash: ## the crash walks in full: a stop after every single operation
 	STORE_CRASH=all go test -count=1 -timeout 80m -run Crash ./...
 
-bench: deps ## all benchmarks; BENCH=regexp chooses
+bench: deps ## all benchmarks; BENCH=regexp chooses those of the packages
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 80m ./...
+	@$(MAKE) --no-print-directory bench-peers
+
+bench-peers: deps ## compare with restic on real input (40 minutes, 25 GB); PEERS=flags
+	go run ./bench $(if $(filter 0,$(shell id -u)),-image) -md docs/benchmarks.md $(PEERS)
 
 cover: ## coverage by function, to be read and not aimed at
 	@mkdir -p bin
