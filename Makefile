@@ -6,6 +6,8 @@ VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 # A checkout without git (an unpacked archive) builds too.
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
 
+PREFIX ?= /usr/local
+
 # Time for each fuzz target, and the benchmarks that `make bench` runs.
 FUZZTIME ?= 30s
 BENCH    ?= .
@@ -16,13 +18,16 @@ RACE := ./chunk/... ./repo/... ./cmd/... $(if $(wildcard index/*.go),./index/...
 STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean
+.PHONY: help build install demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build ./bin/store, a static program
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/store ./cmd/store
+
+install: build ## put the program into $(PREFIX)/bin
+	install -D -m 755 bin/store $(DESTDIR)$(PREFIX)/bin/store
 
 demo: build ## back up a small game world, play on, restore the first moment
 	bash internal/demo/demo.sh bin/store

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"savepoint/chunk"
 	"savepoint/repo/source"
@@ -66,12 +67,34 @@ func (w *worker) read(ctx context.Context, where source.Context, name string, f 
 	if err != nil {
 		return nil, false, err
 	}
-	if torn, err = f.Changed(); err != nil {
+	if torn, err = f.Changed(); err == nil && !torn {
+		torn, err = w.rewritten(ctx, f, fixed, content)
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	e, err = f.Entry(name)
 	e.Content, e.Size = content, size
 	return e, torn, err
+}
+
+// rewritten reports whether a file that grew while it was read was changed in what was read too. Nothing but reading that
+// again tells: what is as it was costs no space.
+func (w *worker) rewritten(ctx context.Context, f *source.File, fixed uint32, content []tree.Element) (bool, error) {
+	if grown, err := f.Grown(); !grown || err != nil {
+		return false, err
+	}
+	f.Rewind()
+	_, err := w.segments(ctx, f, fixed)
+	if err != nil {
+		w.dropList()
+		return false, err
+	}
+	again, err := w.list.Finish(ctx)
+	if err != nil || !slices.Equal(again, content) {
+		return true, err
+	}
+	return f.Changed()
 }
 
 // dropList makes the list builder ready for the next file after one that was not read to its end.

@@ -48,7 +48,8 @@ func TestRewrittenOnceWhileRead(t *testing.T) {
 			_, err = f.WriteString("and more")
 			must(t, err)
 			must(t, f.Close())
-		}, noise(1, size), size},
+		}, noise(1, size), 2 * size}, // once more, to see that it only grew
+		{"rewritten and grown", func() { write(t, path, noise(2, size)+"and more") }, noise(2, size) + "and more", 3*size + 8},
 		{"replaced", func() { write(t, path+".new", "new"); must(t, os.Rename(path+".new", path)) }, "new", size + 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -149,8 +149,8 @@ func (f *File) pread(p []byte, off int64) (int, error) {
 //     than a wrong file;
 //   - it grew, and has a fixed splitter: databases and images are rewritten as they grow.
 //
-// Other files that grew are taken for appended to: what was read, up to the size at open, is then a state that the file
-// had. A program that rewrites and appends between two calls to Changed is not caught.
+// Other files that grew may have been appended to only: what was read, up to the size at open, is then a state that the file
+// had. See [File.Grown].
 func (f *File) Changed() (torn bool, err error) {
 	is, err := statFD(f.fd)
 	if err != nil {
@@ -163,6 +163,21 @@ func (f *File) Changed() (torn bool, err error) {
 		return f.fixed != 0, nil
 	}
 	return is.MTime != f.meta.MTime || is.CTime != f.meta.CTime, nil
+}
+
+// Grown reports whether the file is longer than it was when it was opened. Only reading it again tells whether it was appended
+// to, or rewritten too.
+func (f *File) Grown() (bool, error) {
+	is, err := statFD(f.fd)
+	if err != nil {
+		return false, newError("stat", f.Path(), err)
+	}
+	return is.Size > f.meta.Size, nil
+}
+
+// Rewind makes Next begin at the first segment again, up to the same size.
+func (f *File) Rewind() {
+	f.pos, f.end, f.hole, f.short = 0, 0, false, false
 }
 
 // Close closes the file and drops from the page cache what reading brought there, for large files.
