@@ -83,7 +83,7 @@ func TestEnvelopeLengths(t *testing.T) {
 		}
 		// Sizes are judged before anything is opened: a last piece has a tag, and a byte if it is not the only one.
 		head := mustSeal(t, r, kind, "name", nil, nil)
-		for extra := int64(0); extra < 20; extra++ {
+		for extra := range int64(20) {
 			one, two := seal.HeaderLen+extra, int64(seal.HeaderLen+n+16)+extra
 			if _, err := r.NewEnvelope(kind, "name", head, one, nil); (err == nil) != (extra >= 16) {
 				t.Errorf("kind %d, object of %d bytes: %v", kind, one, err)
