@@ -329,3 +329,42 @@ func TestDirIsClosedByItsLastUser(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTooDeep walks down further than this process may have descriptors: that is a fault of one directory, and does not end the run.
+func TestTooDeep(t *testing.T) {
+	const limit = 512
+	dir := t.TempDir()
+	deep := dir
+	for range limit {
+		deep += "/d"
+	}
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Error(err)
+		}
+	}()
+	d := openRoot(t, dir).Dir
+	for depth := range limit {
+		below, err := d.Open("d")
+		if err != nil {
+			wantKind(t, err, source.Unsupported)
+			if depth != limit/2 {
+				t.Errorf("refused at a depth of %d", depth)
+			}
+			return
+		}
+		defer below.Close()
+		d = below
+	}
+	t.Error("nothing is refused")
+}

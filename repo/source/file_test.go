@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"testing"
 
@@ -236,4 +237,55 @@ func TestReadAt(t *testing.T) {
 	if _, err := f.ReadAt(nil, -1); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("negative offset: %v", err)
 	}
+}
+
+// TestLeased reads a file that another program has a lease on, which it gives back when it is told that somebody wants the file.
+func TestLeased(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leased")
+	write(t, path, []byte("content"))
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, unix.SIGIO)
+	defer signal.Stop(told)
+	holder, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	fd := holder.Fd()
+	lease := func(kind int) error {
+		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, kind)
+		return err
+	}
+	for name, open := range map[string]func(testing.TB, string) *source.File{"entry": openFile, "root": openRootFile} {
+		t.Run(name, func(t *testing.T) {
+			if err := lease(unix.F_WRLCK); err != nil {
+				without(t, "leases", err.Error())
+			}
+			given := make(chan error, 1)
+			go func() {
+				<-told
+				given <- lease(unix.F_UNLCK)
+			}()
+			if _, data := readAll(t, open(t, path)); string(data) != "content" {
+				t.Errorf("read %q", data)
+			}
+			if err := <-given; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func openRootFile(t testing.TB, path string) *source.File {
+	t.Helper()
+	f, err := openRoot(t, path).OpenFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"savepoint/repo/tree"
 )
 
 // dirent appends an entry as getdents64 writes it.
@@ -104,7 +107,6 @@ func TestNamesMalformed(t *testing.T) {
 		"no end":        open,
 		"empty name":    dirent(nil, unix.DT_REG, ""),
 		"slash in name": dirent(nil, unix.DT_REG, "../etc"),
-		"long name":     dirent(nil, unix.DT_REG, fmt.Sprintf("%0256d", 0)),
 	} {
 		var n Names
 		if err := n.addAll(listing); !errors.Is(err, errDirents) {
@@ -179,6 +181,37 @@ func TestTrustedFileSystems(t *testing.T) {
 	} {
 		if got := trusted(magic); got != want {
 			t.Errorf("file system %#x: trusted %v, want %v", magic, got, want)
+		}
+	}
+}
+
+// TestNamesTooLong has names as file systems give them that count characters, not bytes: neighbours must not suffer.
+func TestNamesTooLong(t *testing.T) {
+	long := strings.Repeat("\u0436", 255)
+	want := []string{"a", strings.Repeat("n", 255), strings.Repeat("n", 256), "z", long}
+	var listing []byte
+	for _, name := range want {
+		listing = dirent(listing, unix.DT_REG, name)
+	}
+	var n Names
+	if err := n.addAll(listing); err != nil {
+		t.Fatal(err)
+	}
+	n.sort()
+	var got []string
+	for i := range n.Len() {
+		got = append(got, n.Name(i))
+	}
+	if !slices.Equal(got, want) || !n.Has(long) || n.DType(4) != tree.File {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	d := &Dir{name: "/srv", env: &env{maxDepth: 1}}
+	_, statErr := d.Stat(long)
+	_, openErr := d.Open(long)
+	for _, err := range []error{statErr, openErr} {
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != Unsupported || e.Path != "/srv/"+long {
+			t.Errorf("error %v, want one of kind %v", err, Unsupported)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -29,14 +30,15 @@ var (
 // Names are the names in one directory in byte order, each once, "." and ".." left out. It does not change; its methods
 // may be called from several goroutines.
 type Names struct {
-	// An entry in the arena is its type, the length of its name (at most 255) and the name. No entry straddles two
-	// blocks; only the first block, as long as it is the only one, grows by copying.
+	// An entry in the arena is its type, the length of its name and the name. A length over 255 is a zero byte and two
+	// bytes. No entry straddles two blocks; only the first block, as long as it is the only one, grows by copying.
 	blocks [][]byte
 	refs   []uint32 // block number << blockBits | offset of the entry
 }
 
 // Names lists the directory. A file that is made, renamed or deleted meanwhile may be listed or not; one that is left
-// alone is listed once.
+// alone is listed once. A name may be longer than the 255 bytes that a snapshot has room for, as on file systems that
+// count UTF-16: Stat and Open refuse it, and it spoils none of its neighbours.
 func (d *Dir) Names(ctx context.Context) (*Names, error) {
 	buf := d.env.buffers.Get().(*[direntBuffer]byte)
 	defer d.env.buffers.Put(buf)
@@ -84,7 +86,7 @@ func (n *Names) addAll(buf []byte) error {
 			return errDirents
 		}
 		name, _, ok := bytes.Cut(buf[direntName:size], []byte{0})
-		if !ok || len(name) == 0 || len(name) > 255 || bytes.IndexByte(name, '/') >= 0 {
+		if !ok || len(name) == 0 || bytes.IndexByte(name, '/') >= 0 {
 			return errDirents
 		}
 		kind := buf[18]
@@ -101,7 +103,7 @@ func (n *Names) addAll(buf []byte) error {
 
 // add appends one entry to the arena.
 func (n *Names) add(name []byte, t tree.Type) error {
-	need := 2 + len(name)
+	need := 4 + len(name)
 	last := len(n.blocks) - 1
 	if last < 0 || len(n.blocks[last])+need > blockSize {
 		if last+1 == blockLimit {
@@ -116,7 +118,13 @@ func (n *Names) add(name []byte, t tree.Type) error {
 	}
 	b := n.blocks[last]
 	n.refs = append(n.refs, uint32(last)<<blockBits|uint32(len(b)))
-	n.blocks[last] = append(append(b, byte(t), byte(len(name))), name...)
+	b = append(b, byte(t))
+	if len(name) <= math.MaxUint8 {
+		b = append(b, byte(len(name)))
+	} else {
+		b = binary.NativeEndian.AppendUint16(append(b, 0), uint16(len(name))) // it came in a record of 64 KiB at most
+	}
+	n.blocks[last] = append(b, name...)
 	return nil
 }
 
@@ -130,7 +138,10 @@ func (n *Names) sort() {
 // at returns the name of an entry.
 func (n *Names) at(ref uint32) []byte {
 	b := n.blocks[ref>>blockBits][ref&(blockSize-1):]
-	return b[2 : 2+int(b[1])]
+	if b[1] != 0 {
+		return b[2 : 2+int(b[1])]
+	}
+	return b[4 : 4+int(binary.NativeEndian.Uint16(b[2:]))]
 }
 
 // Len returns how many names there are.

@@ -84,8 +84,19 @@ func (o Options) env() *env {
 	if e.sequential == 0 {
 		e.sequential = DefaultSequential
 	}
+	e.maxDepth = deepest()
 	e.buffers.New = func() any { return new([direntBuffer]byte) }
 	return e
+}
+
+// deepest returns how deep beneath a root directories may lie.
+func deepest() int {
+	const least, most = 256, 16 << 10
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return least
+	}
+	return int(min(max(files.Cur/2, least), most))
 }
 
 // openDir fills in what a directory has; fd is a descriptor of O_PATH for it.
@@ -114,6 +125,9 @@ func (r *Root) OpenFile() (*File, error) {
 	fd, err := openPath(r.Path, unix.O_NOATIME|unix.O_NONBLOCK)
 	if err == unix.EPERM {
 		fd, err = openPath(r.Path, unix.O_NONBLOCK)
+	}
+	if err == unix.EWOULDBLOCK {
+		fd, err = openLeased(openPath(r.Path, unix.O_PATH))
 	}
 	if err != nil {
 		return nil, openError(r.Path, err)

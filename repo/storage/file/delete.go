@@ -75,7 +75,7 @@ func (d dir) remove(base string) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Unlinkat(d.fd, base, 0); err != nil && err != unix.ENOENT {
+	if err := retry(func() error { return unix.Unlinkat(d.fd, base, 0) }); err != nil && err != unix.ENOENT {
 		return d.fail("unlink", base, err)
 	}
 	return nil

@@ -134,12 +134,34 @@ func (d dir) openOrMake(name string) (dir, error) {
 		if !isENOENT(err) {
 			return child, err
 		}
-		if err := unix.Mkdirat(d.fd, name, 0o700); err != nil && err != unix.EEXIST {
-			return dir{}, d.fail("mkdir", name, err)
+		mkdirErr := retry(func() error { return unix.Mkdirat(d.fd, name, 0o700) })
+		if mkdirErr == nil {
+			mkdirErr = d.hand(func(uid, gid int) error {
+				return unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+			})
+		}
+		if mkdirErr != nil && mkdirErr != unix.EEXIST {
+			return dir{}, d.fail("mkdir", name, mkdirErr)
 		}
 		last = err
 	}
 	return dir{}, last
+}
+
+// hand gives what root has just made in d to the owner of d: a backup by root, once, must not lock the owner of a
+// repository out of it.
+func (d dir) hand(chown func(uid, gid int) error) error {
+	if unix.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(d.fd, &st) }); err != nil {
+		return err
+	}
+	if st.Uid == 0 && st.Gid == 0 {
+		return nil
+	}
+	return retry(func() error { return chown(int(st.Uid), int(st.Gid)) })
 }
 
 // lstat never follows a link.

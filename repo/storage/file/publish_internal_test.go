@@ -348,3 +348,28 @@ func BenchmarkList(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/(256*40), "µs/object")
 }
+
+// TestLostAnswer has a server that did what it was asked for and whose answer was lost: the client asks again, and is told that
+// the name is taken, or that the temporary name is gone.
+func TestLostAnswer(t *testing.T) {
+	for name, serve := range map[string]func(temp, object string) error{"link": os.Link, "rename": os.Rename} {
+		for _, ifAbsent := range []bool{false, true} {
+			if name == "link" && !ifAbsent {
+				continue // it only ever renames
+			}
+			s := create(t)
+			s.atPublish = func() {
+				if err := serve(filepath.Join(s.path, tempDir, temps(t, s.path)[0]), filepath.Join(s.path, "object")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := s.Put(t.Context(), "object", strings.NewReader("body"), 4, storage.PutOptions{IfAbsent: ifAbsent})
+			if err != nil {
+				t.Errorf("%s, if absent %v: %v", name, ifAbsent, err)
+			}
+			if got := stat(t, s, "object"); got.Size != 4 || len(temps(t, s.path)) > 0 {
+				t.Errorf("%s, if absent %v: %+v; left over is %q", name, ifAbsent, got, temps(t, s.path))
+			}
+		}
+	}
+}

@@ -98,7 +98,9 @@ func (s *Store) publish(ctx context.Context, t *temp, name string, ifAbsent bool
 			return err
 		}
 		if err = ctx.Err(); err == nil {
-			err = t.move(d, base, ifAbsent)
+			if err = t.move(d, base, ifAbsent); err != nil && t.landed(d, base) {
+				err = nil
+			}
 		}
 		if err == nil {
 			err = d.sync()
@@ -115,13 +117,13 @@ func (s *Store) publish(ctx context.Context, t *temp, name string, ifAbsent bool
 // move renames the file to base in d.
 func (t *temp) move(d dir, base string, ifAbsent bool) error {
 	if !ifAbsent {
-		if err := unix.Renameat(t.dir.fd, t.name, d.fd, base); err != nil {
+		if err := retry(func() error { return unix.Renameat(t.dir.fd, t.name, d.fd, base) }); err != nil {
 			return d.fail("rename", base, err)
 		}
 		t.moved = true
 		return nil
 	}
-	err := unix.Renameat2(t.dir.fd, t.name, d.fd, base, unix.RENAME_NOREPLACE)
+	err := retry(func() error { return unix.Renameat2(t.dir.fd, t.name, d.fd, base, unix.RENAME_NOREPLACE) })
 	switch err {
 	case nil:
 		t.moved = true
@@ -138,7 +140,7 @@ func (t *temp) move(d dir, base string, ifAbsent bool) error {
 // (NFS). The removal of the temporary name, which discard does, sets the ctime once
 // more: an object can look a moment younger than it is, never older.
 func (t *temp) link(d dir, base string) error {
-	switch err := unix.Linkat(t.dir.fd, t.name, d.fd, base, 0); err {
+	switch err := retry(func() error { return unix.Linkat(t.dir.fd, t.name, d.fd, base, 0) }); err {
 	case nil:
 		return nil
 	case unix.EEXIST:
@@ -148,6 +150,18 @@ func (t *temp) link(d dir, base string) error {
 	default:
 		return d.fail("link", base, err)
 	}
+}
+
+// landed reports whether the file has the name in spite of an error: a network file
+// system whose server's answer was lost asks again, and is then told that the
+// name is taken, or that there is nothing to rename. A signal has the same effect.
+func (t *temp) landed(d dir, base string) bool {
+	var own unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(int(t.file.Fd()), &own) }); err != nil {
+		return false
+	}
+	is, err := d.lstat(base)
+	return err == nil && is.Dev == own.Dev && is.Ino == own.Ino
 }
 
 func (d dir) taken(base string) error {

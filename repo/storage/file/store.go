@@ -4,7 +4,7 @@
 // An object is a regular file of at least one byte under its name beneath the
 // directory. Put writes it to .tmp/, syncs it, renames it and syncs the directory
 // (docs/decisions/0004-file-store-durability.md says why in this order). Files have
-// mode 0600, directories 0700. Nothing is reached through a symbolic link beneath
+// mode 0600, directories 0700; what root makes belongs to the owner of the repository. Nothing is reached through a symbolic link beneath
 // the directory, and links, empty files, directories, fifos, malformed names and all
 // of .tmp/ are never taken for objects.
 //
