@@ -75,3 +75,12 @@ func refused(err error) bool {
 	}
 	return false
 }
+
+// unfit reports whether an entry cannot be made for what it is: its type, name or size is beyond the file system or the rights.
+func unfit(err error) bool {
+	switch err {
+	case unix.ENAMETOOLONG, unix.EILSEQ, unix.EFBIG:
+		return true
+	}
+	return refused(err)
+}

@@ -27,7 +27,7 @@ type openFile struct {
 	ino   uint64 // 0: to be made
 
 	once sync.Once
-	fd   int
+	fd   int // -1: not open, or left out
 	err  error
 }
 
@@ -93,19 +93,10 @@ func (w *writer) openParts(i uint32, ino uint64) (int, error) {
 		return -1, err
 	}
 	defer w.dirs.release(d)
-	name := w.p.names.get(n.name)
 	if ino == 0 {
-		fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return -1, w.p.fault("create", i, err)
-		}
-		if err := retry(func() error { return unix.Ftruncate(fd, int64(n.size)) }); err != nil {
-			_ = unix.Close(fd) // it is empty
-			return -1, w.p.fault("set size", i, err)
-		}
-		return fd, nil
+		return w.create(d, i, n, 0o600, true)
 	}
-	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	fd, err := openat(d.fd, w.p.names.get(n.name), unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return -1, w.p.fault("open", i, swapped(err))
 	}
@@ -126,7 +117,7 @@ func (w *writer) release(f *openFile) error {
 	fs := w.files
 	fs.mu.Lock()
 	f.users--
-	complete := f.fd >= 0 && atomic.LoadInt32(&w.p.nodes.at(f.node).left) == 0
+	complete := f.err == nil && atomic.LoadInt32(&w.p.nodes.at(f.node).left) == 0
 	last := complete && f.users == 0 && f.el != nil
 	if last {
 		fs.remove(f)
@@ -140,6 +131,9 @@ func (w *writer) release(f *openFile) error {
 
 // close closes a file that is off the table.
 func (w *writer) close(f *openFile) error {
+	if f.fd < 0 {
+		return nil
+	}
 	if err := closeFile(f.fd); err != nil {
 		return w.p.fault("close", f.node, err)
 	}
@@ -153,9 +147,6 @@ func (w *writer) closeAll() error {
 	defer fs.mu.Unlock()
 	var first error
 	for _, f := range fs.open {
-		if f.fd < 0 {
-			continue
-		}
 		if err := w.close(f); err != nil && first == nil {
 			first = err
 		}

@@ -92,7 +92,7 @@ func (w *writer) plain(i uint32, n *node) error {
 	if n.kind == tree.Directory || n.flags&flagLink != 0 {
 		return nil
 	}
-	if n.kind == tree.File && n.size > 0 && (n.flags&flagHoles == 0 || w.p.extra(n).holes != n.size) {
+	if n.kind == tree.File && n.size > 0 && (n.flags&flagHoles == 0 || n.extra == 0 || w.p.extra(n).holes != n.size) {
 		return nil // written, or damaged
 	}
 	if w.rec.lost(i) != nil {
@@ -120,20 +120,10 @@ func (w *writer) plain(i uint32, n *node) error {
 		err = retry(func() error { return unix.Mknodat(d.fd, name, fileType(n.kind)|mode, int(dev)) })
 	}
 	if err != nil {
-		return w.missing(i, "create "+word(n.kind), err)
+		return w.p.missing(i, "create "+word(n.kind), err)
 	}
 	w.rec.others.Add(1)
 	return w.apply(object{d.fd, name}, i, n, has)
-}
-
-// missing makes a problem of an error for which an entry is not there, if it concerns that entry only.
-func (w *writer) missing(i uint32, op string, err error) error {
-	if !refused(err) && err != unix.ENAMETOOLONG {
-		return w.p.fault(op, i, err)
-	}
-	w.rec.problem(Problem{Path: w.p.origin(i), Op: op, Missing: true, Err: err})
-	w.rec.skip(i)
-	return nil
 }
 
 // link makes another name of an entry.
@@ -147,7 +137,7 @@ func (w *writer) link(i uint32, n *node) error {
 		return nil
 	}
 	if w.rec.skipped(first) {
-		return w.missing(i, "link", unix.EOPNOTSUPP)
+		return w.p.missing(i, "link", unix.EOPNOTSUPP)
 	}
 	f := w.p.nodes.at(first)
 	from, err := w.dirs.hold(f.parent)
@@ -165,7 +155,7 @@ func (w *writer) link(i uint32, n *node) error {
 		err = unix.EOPNOTSUPP
 	}
 	if err != nil {
-		return w.missing(i, "link", err)
+		return w.p.missing(i, "link", err)
 	}
 	w.rec.links.Add(1)
 	return nil
@@ -173,9 +163,13 @@ func (w *writer) link(i uint32, n *node) error {
 
 // directories completes all directories but the target. One that lies in another has the higher number.
 func (w *writer) directories(ctx context.Context) error {
+	has := uint32(0o700)
+	if !w.t.private {
+		has = noMode // a setgid bit of the target that could not be taken off is passed on
+	}
 	for i := w.p.nodes.n - 1; i > 0; i-- {
 		n := w.p.nodes.at(i)
-		if n.kind != tree.Directory || n.flags&flagKeep != 0 {
+		if n.kind != tree.Directory || n.flags&(flagKeep|flagDamaged) != 0 {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -185,7 +179,7 @@ func (w *writer) directories(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = w.apply(object{fd: d.fd}, i, n, 0o700)
+		err = w.apply(object{fd: d.fd}, i, n, has)
 		w.dirs.done(d)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ const (
 	flagHoles                     // a file with holes
 	flagParts                     // a file of several chunks
 	flagLink                      // another name of the node in its extra
-	flagDamaged                   // known before the transfer; not to be written
+	flagDamaged                   // known before the transfer; not to be written. A directory that could not be made
 )
 
 // node is an entry to restore. Node 0 is the target.
@@ -208,6 +208,16 @@ func (p *plan) climb(i uint32, top func(uint32) (string, bool)) string {
 		names = append(names, p.names.get(n.name))
 		i = n.parent
 	}
+}
+
+// missing makes a problem of an error for which an entry is not there, if it concerns that entry only.
+func (p *plan) missing(i uint32, op string, err error) error {
+	if !unfit(err) {
+		return p.fault(op, i, err)
+	}
+	p.rec.problem(Problem{Path: p.origin(i), Op: op, Missing: true, Err: err})
+	p.rec.skip(i)
+	return nil
 }
 
 // fault is a TargetError about a node.

@@ -18,7 +18,8 @@ type target struct {
 	marker string
 	dir    *os.File
 	was    unix.Stat_t
-	acl    []byte // the default access control list that it had
+
+	acl, defaultACL []byte // the access control lists that it had
 
 	owners   bool   // set owners
 	uid, gid uint32 // what new files get
@@ -26,7 +27,10 @@ type target struct {
 	private  bool // nobody else can look into the target before the end
 }
 
-const defaultACL = "system.posix_acl_default"
+const (
+	accessACL  = "system.posix_acl_access"
+	defaultACL = "system.posix_acl_default"
+)
 
 // openTarget creates the directory when it is missing and opens it. It must be empty.
 func openTarget(path string) (*target, error) {
@@ -56,17 +60,17 @@ func bare(err error) error {
 
 func (t *target) fd() int { return int(t.dir.Fd()) }
 
-// checkEmpty returns an error that wraps ErrNotEmpty and names what is there.
+// checkEmpty returns an error that wraps ErrNotEmpty and names what is there beside the marker.
 func (t *target) checkEmpty() error {
-	names, err := t.dir.Readdirnames(4)
-	if err == io.EOF {
-		return nil
-	}
+	names, err := t.list()
 	if err != nil {
 		return &TargetError{"list directory", t.path, bare(err)}
 	}
+	if names = slices.DeleteFunc(names, func(n string) bool { return n == t.marker }); len(names) == 0 {
+		return nil
+	}
 	more := ""
-	if len(names) == 4 {
+	if len(names) > 3 {
 		names, more = names[:3], " and more"
 	}
 	slices.Sort(names)
@@ -75,22 +79,36 @@ func (t *target) checkEmpty() error {
 		quoted[i] = fmt.Sprintf("%q", n)
 	}
 	text := fmt.Sprintf("%q holds %s%s", t.path, strings.Join(quoted, ", "), more)
-	if _, err := os.Lstat(t.path + "/" + IncompleteMarker); err == nil {
+	if _, err := os.Lstat(t.path + "/" + IncompleteMarker); err == nil && t.marker == "" {
 		text += "; " + IncompleteMarker + " says that an earlier restore into it did not finish: empty it and run the restore again"
 	}
 	return fmt.Errorf("%w: %s", ErrNotEmpty, text)
 }
 
-// begin puts the marker into the target, shuts others out and finds out what new files get there.
+// list returns up to five names in the target.
+func (t *target) list() ([]string, error) {
+	if _, err := t.dir.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	names, err := t.dir.Readdirnames(5)
+	if err == io.EOF {
+		err = nil
+	}
+	return names, err
+}
+
+// begin puts the marker into the target, shuts others out and finds out what new files get there. After an error the target is as it
+// was.
 func (t *target) begin(marker, what string) error {
 	t.marker = marker
 	if err := retry(func() error { return unix.Fstat(t.fd(), &t.was) }); err != nil {
 		return &TargetError{"stat", t.path, err}
 	}
-	// A default access control list and the setgid bit would be passed on to everything below.
-	buf := make([]byte, 64<<10)
-	if n, err := unix.Fgetxattr(t.fd(), defaultACL, buf); err == nil && n > 0 && unix.Fremovexattr(t.fd(), defaultACL) == nil {
-		t.acl = slices.Clone(buf[:n])
+	// A default access control list and the setgid bit would be passed on to everything below; with the other list chmod does not
+	// say who may do what.
+	t.acl, t.defaultACL = t.takeOff(accessACL), t.takeOff(defaultACL)
+	if n, err := unix.Fgetxattr(t.fd(), defaultACL, nil); err == nil && n > 0 {
+		return &TargetError{"use", t.path, errors.New("what is made in it gets a default access control list that only its owner can take off; restore into a new folder in it")}
 	}
 	shut := retry(func() error { return unix.Fchmod(t.fd(), 0o700) }) == nil
 	path := t.path + "/" + marker
@@ -99,10 +117,19 @@ func (t *target) begin(marker, what string) error {
 		return fmt.Errorf("%w: another restore into %q has just begun", ErrNotEmpty, t.path)
 	}
 	if err != nil {
-		return &TargetError{"create", path, err}
+		return errors.Join(&TargetError{"create", path, err}, t.giveBack())
 	}
+	if err = t.mark(fd, path, what); err != nil {
+		return errors.Join(err, t.end(), t.giveBack())
+	}
+	t.private = shut && t.was.Uid == t.uid
+	return nil
+}
+
+// mark fills and closes the marker. Since the target was looked at before, another restore may have begun and ended.
+func (t *target) mark(fd int, path, what string) error {
 	var st unix.Stat_t
-	err = retry(func() error { return unix.Fstat(fd, &st) })
+	err := retry(func() error { return unix.Fstat(fd, &st) })
 	if err == nil {
 		text := what + " is being restored into this directory, or was and did not come to its end.\nIn that case empty the directory and run the restore again.\n"
 		err = pwrite(fd, []byte(text), 0)
@@ -114,7 +141,15 @@ func (t *target) begin(marker, what string) error {
 	if t.umask&0o700 != 0 {
 		return &TargetError{"create", path, fmt.Errorf("the umask %03o takes this process its own rights; run the restore with another umask", t.umask)}
 	}
-	t.private = shut && t.was.Uid == t.uid
+	return t.checkEmpty()
+}
+
+// takeOff removes an attribute of the target and returns what it was; nil if there was none, or if it stays.
+func (t *target) takeOff(attr string) []byte {
+	buf := make([]byte, 64<<10)
+	if n, err := unix.Fgetxattr(t.fd(), attr, buf); err == nil && n > 0 && unix.Fremovexattr(t.fd(), attr) == nil {
+		return slices.Clone(buf[:n])
+	}
 	return nil
 }
 
@@ -141,7 +176,10 @@ func (t *target) end() error {
 func (t *target) giveBack() error {
 	err := retry(func() error { return unix.Fchmod(t.fd(), t.was.Mode&0o7777) })
 	if t.acl != nil {
-		err = errors.Join(err, unix.Fsetxattr(t.fd(), defaultACL, t.acl, 0))
+		err = errors.Join(err, unix.Fsetxattr(t.fd(), accessACL, t.acl, 0))
+	}
+	if t.defaultACL != nil {
+		err = errors.Join(err, unix.Fsetxattr(t.fd(), defaultACL, t.defaultACL, 0))
 	}
 	if err != nil && t.private {
 		return &TargetError{"set mode", t.path, err}

@@ -75,11 +75,16 @@ func (w *walker) item(ctx context.Context, it item, made map[string]uint32) erro
 		i, ok := made[key]
 		if !ok {
 			err := w.within(parent, func(d *openDir) error {
+				var n *node
 				var err error
-				if i, err = w.mkdir(d, parent, name, &tree.Entry{Type: tree.Directory}); err == nil {
-					w.p.nodes.at(i).flags |= flagKeep
+				if i, n, err = w.p.addNode(parent, name, &tree.Entry{Type: tree.Directory}); err != nil {
+					return err
 				}
-				return err
+				n.flags |= flagKeep
+				if err := mkdir(d, name); err != nil {
+					return w.p.fault("create directory", i, err)
+				}
+				return nil
 			})
 			if err != nil {
 				return err
@@ -202,12 +207,17 @@ func (w *walker) node(ctx context.Context, el *tree.Element) ([]tree.Element, er
 // add notes one entry, whose name was checked; a directory is made at once.
 func (w *walker) add(ctx context.Context, open *openDir, parent uint32, name string, e *tree.Entry) error {
 	if e.Type == tree.Directory {
-		i, err := w.mkdir(open, parent, name, e)
-		if err == nil {
-			w.p.totals.Directories++
-			w.stack = append(w.stack, pending{i, e.Content})
+		i, n, err := w.p.addNode(parent, name, e)
+		if err != nil {
+			return err
 		}
-		return err
+		if err := mkdir(open, name); err != nil {
+			n.flags |= flagDamaged
+			return w.p.missing(i, "create directory and all beneath it", err)
+		}
+		w.p.totals.Directories++
+		w.stack = append(w.stack, pending{i, e.Content})
+		return nil
 	}
 	i, n, err := w.p.addNode(parent, name, e)
 	if err != nil {
@@ -244,15 +254,8 @@ func (w *walker) linked(i uint32, n *node, e *tree.Entry) bool {
 	return true
 }
 
-func (w *walker) mkdir(open *openDir, parent uint32, name string, e *tree.Entry) (uint32, error) {
-	i, _, err := w.p.addNode(parent, name, e)
-	if err != nil {
-		return 0, err
-	}
-	if err := retry(func() error { return unix.Mkdirat(open.fd, name, 0o700) }); err != nil {
-		return 0, w.p.fault("create directory", i, err)
-	}
-	return i, nil
+func mkdir(open *openDir, name string) error {
+	return retry(func() error { return unix.Mkdirat(open.fd, name, 0o700) })
 }
 
 // file notes the chunks of a file. One whose list cannot be read is left out.
