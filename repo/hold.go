@@ -14,19 +14,21 @@ import (
 )
 
 // LockSource makes sure that one process of this host at a time backs up a source. It returns ErrHeld, saying since when, while
-// another does. Without a cache folder there is no lock: two runs are wasteful, not unsafe. The kernel frees the lock
+// another does. Without a cache folder that can be written there is no lock: two runs are wasteful, not unsafe. The kernel frees the lock
 // when the process ends, however it ends.
 func (r *Repo) LockSource(dataset, host string) (release func(), err error) {
 	path := r.cacheFile(r.id, "lock-"+r.SourceTag(dataset, host))
 	if path == "" {
 		return func() {}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
+	err = os.MkdirAll(filepath.Dir(path), 0o700)
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock of the source: %w", err)
+		r.o.Logger.Warn("the cache folder cannot be used, so a second backup of this source would not be told apart", "err", err)
+		return func() {}, nil
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		b, _ := os.ReadFile(path) // only words for the message

@@ -31,10 +31,15 @@ type Choice struct {
 	Before, After *Snapshot
 	// Clean is the newest complete one at or before the time wanted, when the chosen one has faults or is suspect; else nil.
 	Clean *Snapshot
+	// Without names the other sources that the query fits and that have nothing at the time wanted.
+	Without []string
 }
 
 // AmbiguousError is returned when snapshots of several sources fit: one choice for each, newest first.
-type AmbiguousError struct{ Choices []Choice }
+type AmbiguousError struct {
+	Choices []Choice
+	Without []string // sources that fit and have nothing at the time wanted
+}
 
 // Error names the sources.
 func (e *AmbiguousError) Error() string {
@@ -85,30 +90,34 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 		}
 	}
 	var choices []Choice
+	var without []string // sources that have nothing at the time
 	var earliest *Snapshot
 	for _, list := range bySource {
 		if c, ok := newestAt(list, q.At); ok {
 			choices = append(choices, c)
 			continue
 		}
+		without = append(without, list[0].Source())
 		for _, s := range list {
 			if earliest == nil || s.End().Before(earliest.End()) {
 				earliest = s
 			}
 		}
 	}
+	slices.Sort(without)
 	slices.SortFunc(choices, func(a, b Choice) int { return byWindow(b.Snapshot, a.Snapshot) })
 	switch {
 	case len(choices) == 1:
+		choices[0].Without = without
 		return choices[0], nil
 	case len(choices) > 1:
-		return Choice{}, &AmbiguousError{choices}
+		return Choice{}, &AmbiguousError{choices, without}
 	case earliest != nil:
-		return Choice{}, fmt.Errorf("%w: the first one ended at %s", ErrNoSnapshot, earliest.End().UTC().Format(time.RFC3339))
+		return Choice{}, fmt.Errorf("%w: the first one ended at %s", ErrNoSnapshot, earliest.End().UTC().Format(time.RFC3339Nano))
 	case len(snaps) == 0:
 		return Choice{}, fmt.Errorf("%w: there is none yet", ErrNoSnapshot)
 	}
-	return Choice{}, fmt.Errorf("%w: there are %d others", ErrNoSnapshot, len(snaps))
+	return Choice{}, fmt.Errorf("%w: none of %d is of this source or path", ErrNoSnapshot, len(snaps))
 }
 
 // newestAt returns the newest of one source's snapshots, which are in order of window, that ended at or before t.

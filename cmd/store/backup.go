@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -92,7 +93,7 @@ func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) err
 	if res == nil {
 		return err
 	}
-	return errors.Join(a.reportBackup(res, err), err)
+	return errors.Join(hinted(a.reportBackup(res, err), "Snapshot %s is safe; what could not be written is its report.", res.Snapshot.Short()), err)
 }
 
 // backupOptions resolves and checks everything that can be without the repository.
@@ -164,6 +165,12 @@ func (a *app) backupError(err error, res *backup.Result) error {
 	case errors.Is(err, repo.ErrReadOnly):
 		return hinted(err, "Nothing was written; earlier snapshots are safe.")
 	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return hinted(err, "No snapshot was made; earlier ones are safe. Make room where the repository lies, then run the same command again: packs that were stored whole are used.")
+	}
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) {
+		return hinted(err, "No snapshot was made; earlier ones are safe. Whoever backs up must be able to write the repository and own its folders: see its owner and mode.")
+	}
 	return hinted(err, "No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.")
 }
 
@@ -198,7 +205,7 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 		from = "full"
 	}
 	a.infof("snapshot %s of %s: %s (%s)\n"+
-		"  %s in %s, %s: %s new or changed, %s unchanged\n"+
+		"  %s in %s, %s: %s read, %s unchanged\n"+
 		"  read %s, new %s, stored as %s, in %s\n"+
 		"restore it with:\n%s",
 		s.Short(), printable(s.Source()), stateOf(s), from,

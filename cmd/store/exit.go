@@ -156,7 +156,7 @@ func hint(err error) string {
 	case errors.Is(err, repo.ErrCopied):
 		return "Nothing was written; every snapshot restores. If this copy is to take backups from now on: `store adopt`."
 	case errors.Is(err, repo.ErrWrongSecret):
-		return "Nothing was changed. Check which repository and which password or key file is meant; `store init` printed both."
+		return "Nothing was changed. Check which repository is meant, and that the password or key file is one that `store init` was given or made for it."
 	case errors.Is(err, repo.ErrLapsed):
 		return "Earlier snapshots are safe. Run the command again."
 	case errors.Is(err, storage.ErrNotExist):

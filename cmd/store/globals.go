@@ -67,14 +67,18 @@ func (a *app) cacheFolder() string {
 // again returns the global flags that a shown command needs to reach the same repository: those given, and always --repo.
 func (a *app) again() []string {
 	args := []string{"--repo", a.repoText()}
+	secret := a.g
+	if secret.passwordFile+secret.passwordCommand+secret.keyFile == "" { // files that the environment names can be shown
+		secret.passwordFile, secret.keyFile = a.getenv("STORE_PASSWORD_FILE"), a.getenv("STORE_KEY_FILE")
+	}
 	for _, f := range []struct {
 		flag, value string
 		isPath      bool
 	}{
-		{"--config", a.g.config, true},
-		{"--password-file", a.g.passwordFile, true},
-		{"--password-command", a.g.passwordCommand, false},
-		{"--key-file", a.g.keyFile, true},
+		{"--config", first(a.g.config, a.getenv("STORE_CONFIG")), true},
+		{"--password-file", secret.passwordFile, true},
+		{"--password-command", secret.passwordCommand, false},
+		{"--key-file", secret.keyFile, true},
 		{"--cache-dir", a.g.cacheDir, true},
 	} {
 		if f.value == "" {

@@ -68,6 +68,9 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 	if err := loc.refuseForInit(); err != nil {
 		return err
 	}
+	if err := loc.refuseSecrets(o.generate, o.machineKey); err != nil {
+		return err
+	}
 	made := &newSecrets{}
 	defer made.discardUnlessKept()
 	slots, err := a.newSlots(ctx, o, made)
@@ -145,6 +148,24 @@ func (l location) refuseForInit() error {
 		if !slices.Contains(ours, e.Name()) {
 			return hinted(usagef("folder %s is not empty: it holds %s", printable(l.path), printable(e.Name())),
 				"Nothing was changed. Choose a folder of its own for the repository, new or empty.")
+		}
+	}
+	return nil
+}
+
+// refuseSecrets returns an error when a file of a new secret would lie beside what it locks.
+func (l location) refuseSecrets(files ...string) error {
+	for _, f := range files {
+		if f == "" || f == "-" {
+			continue
+		}
+		in, err := beneath(f, l.path)
+		if err != nil {
+			return fmt.Errorf("compare %s with the repository: %w", printable(f), err)
+		}
+		if in {
+			return hinted(usagef("the file %s would lie in the repository that it opens: whoever gets the one would get the other", printable(f)),
+				"Nothing was changed. Choose a place elsewhere.")
 		}
 	}
 	return nil

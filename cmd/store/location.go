@@ -50,13 +50,23 @@ func parseLocation(text string) (location, error) {
 	case "file":
 		u, err := url.Parse(text)
 		if err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/") || u.RawQuery != "" || u.Fragment != "" {
-			return location{}, usagef("repository %q: a file URL is file:///ABSOLUTE/PATH", text)
+			return location{}, usagef("repository %q: a file URL is file:///ABSOLUTE/PATH", withoutSecrets(text))
 		}
 		return location{filepath.Clean(u.Path)}, nil
 	case "s3":
-		return location{}, hinted(usagef("repository %q: s3:// is not in this version", text), "Use a path: --repo /srv/backup.")
+		return location{}, hinted(usagef("repository %q: s3:// is not in this version", withoutSecrets(text)), "Use a path: --repo /srv/backup.")
 	}
-	return location{}, usagef("repository %q: unknown scheme %s://; use a path or file:///PATH", text, scheme)
+	return location{}, usagef("repository %q: unknown scheme %s://; use a path or file:///PATH", withoutSecrets(text), scheme)
+}
+
+// withoutSecrets returns a URL without what other programs take for a user, a password or a key in it.
+func withoutSecrets(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "…" + rest[at:]
+	}
+	return scheme + "://" + rest
 }
 
 // open opens the folder. One that is missing is no repository.

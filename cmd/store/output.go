@@ -80,6 +80,13 @@ func (a *app) infof(format string, args ...any) {
 	}
 }
 
+// tellf says what was chosen and done where that is the point of the command, off a terminal too.
+func (a *app) tellf(format string, args ...any) {
+	if !a.g.quiet && !a.g.json {
+		a.say(slog.LevelInfo, "", fmt.Sprintf(format, args...))
+	}
+}
+
 // notef says something that must be read, always.
 func (a *app) notef(format string, args ...any) {
 	a.say(slog.LevelInfo, "", fmt.Sprintf(format, args...))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -143,21 +142,41 @@ func dropNewline(s string) string {
 }
 
 func (a *app) runPasswordCommand(ctx context.Context, command string) (string, error) {
-	var out bytes.Buffer
+	var out secretBuffer
 	c := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	c.Stdin, c.Stdout, c.Stderr = a.in, &out, a.err
 	c.WaitDelay = time.Second // what it started may outlive it
-	if err := c.Run(); err != nil {
+	err := c.Run()
+	if out.full {
+		return "", usagef("password command printed more than 64 KiB: that is no password")
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		return "", hinted(fmt.Errorf("password command failed: %w", err), "Nothing was done. The command was: %s", command)
 	}
-	password := dropNewline(out.String())
+	password := dropNewline(string(out.text))
 	if password == "" {
 		return "", usagef("password command printed nothing")
 	}
 	return password, nil
+}
+
+// secretBuffer takes what a command prints, and no more than a secret can be.
+type secretBuffer struct {
+	text []byte
+	full bool
+}
+
+// Write implements io.Writer.
+func (b *secretBuffer) Write(p []byte) (int, error) {
+	if len(b.text)+len(p) > maxSecret {
+		b.full = true
+		return 0, io.ErrShortWrite
+	}
+	b.text = append(b.text, p...)
+	return len(p), nil
 }
 
 // askPassword asks for the password of a repository on the terminal.

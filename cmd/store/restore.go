@@ -25,6 +25,7 @@ type restoreDocument struct {
 	At       *time.Time        `json:"at,omitempty"`
 	ExitCode int               `json:"exit_code"`
 	Restores []restoredElement `json:"restores"`
+	Without  []string          `json:"sources_without"`
 	Run      string            `json:"run"`
 }
 
@@ -75,8 +76,14 @@ func (a *app) restoreCommand() *cobra.Command {
 		Use:   "restore [SNAPSHOT[:SUBPATH]]",
 		Short: "Restore a snapshot, or what there was at a time, into a new or empty folder",
 		Long: "restore brings back a snapshot, named by the beginning of its ID or \"latest\", or the newest one that had ended at\n" +
-			"the time of --at. Without --target it goes into a new folder ./DATASET-TIME. Nothing is ever written over.",
-		Args: cobra.MaximumNArgs(1),
+			"the time of --at. Without --target it goes into a new folder ./DATASET-TIME. Nothing is ever written over.\n\n" + timeForms,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return hinted(usagef("%d arguments, where one snapshot is named at most", len(args)),
+					"The folder to restore into is given with --target; a time with blanks in it in quotes: --at \"yesterday 18:00\".")
+			}
+			return nil
+		},
 		RunE: a.action(func(ctx context.Context, args []string) error {
 			return a.runRestore(ctx, o, strings.Join(args, ""))
 		}),
@@ -114,11 +121,15 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 		}
 		return o.offer(a, err, "restore", own...)
 	}
+	without := choices[0].Without
+	if len(without) > 0 && o.all {
+		a.warnf("nothing of that time is there of %s: %s", plural(len(without), "other source", "other sources"), printable(strings.Join(without, ", ")))
+	}
 	tasks, err := a.planRestores(o, choices)
 	if err != nil {
 		return err
 	}
-	doc := restoreDocument{Restores: []restoredElement{}, Run: a.runID}
+	doc := restoreDocument{Restores: []restoredElement{}, Without: append([]string{}, without...), Run: a.runID}
 	if o.at != "" {
 		at := o.moment.UTC()
 		doc.At = &at
@@ -150,7 +161,7 @@ func (a *app) planRestores(o restoreOptions, choices []repo.Choice) ([]task, err
 		if err != nil {
 			return nil, err
 		}
-		if err := a.checkTarget(target, c.Snapshot); err != nil {
+		if err := a.checkTarget(target, c.Snapshot, place); err != nil {
 			return nil, err
 		}
 		taken[target] = true
@@ -164,10 +175,11 @@ func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, t
 	var failed []error
 	for _, t := range tasks {
 		for _, line := range a.choiceLines(o, t) {
-			a.infof("%s", line)
+			a.tellf("%s", line)
 		}
 		a.warnChoice(t.choice)
 		res, err := a.restoreOne(ctx, r, t)
+		a.markDamaged(ctx, r, res)
 		if res != nil {
 			doc.Restores = append(doc.Restores, elementOf(t, res))
 			a.reportRestore(t, res, err)
@@ -179,11 +191,15 @@ func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, t
 		if err != nil {
 			failed = append(failed, err)
 		}
-		if code := exitCode(err); err != nil && code != exitDamage && (res == nil || res.ProblemCount == 0) {
+		if code := exitCode(err); err != nil && code != exitDamage && !errors.Is(err, restore.ErrSelection) && (res == nil || res.ProblemCount == 0) {
 			break
 		}
 	}
-	return joinWorst(failed)
+	err := joinWorst(failed)
+	if exitCode(err) == exitUsage && len(failed) < len(tasks) {
+		err = coded(exitFailure, err) // something was done
+	}
+	return err
 }
 
 // joinWorst joins errors, the one with the worst exit code first.
@@ -246,10 +262,10 @@ func (a *app) reportRestore(t task, res *restore.Result, failed error) {
 		a.warnf("not as it was:%s", text)
 	}
 	if res.OwnersSkipped > 0 {
-		a.infof("%s as yours: only root can restore owners", plural(res.OwnersSkipped, "entry is", "entries are"))
+		a.tellf("%s as yours: only root can restore owners", plural(res.OwnersSkipped, "entry is", "entries are"))
 	}
 	if failed == nil {
-		a.infof("restored %s in %s, %s, into %s in %s", plural(res.Files, "file", "files"), plural(res.Directories, "folder", "folders"),
+		a.tellf("restored %s in %s, %s, into %s in %s", plural(res.Files, "file", "files"), plural(res.Directories, "folder", "folders"),
 			sizeText(res.Bytes), printable(t.target), durationText(durationOf(res)))
 	}
 }
@@ -297,4 +313,36 @@ func (o *restoreOptions) targetFor(s *repo.Snapshot, taken map[string]bool) (str
 		return "", err
 	}
 	return newName(filepath.Join(base, name), taken)
+}
+
+// timeForms says what --at takes.
+const timeForms = "A time is 02:41 (the last time that it passed), \"yesterday 18:00\", 2026-11-20 (its 00:00), \"2026-11-20 02:41\",\n" +
+	"2026-11-20T02:41:00Z, an age (2h, 3d12h) or now; local times by TZ."
+
+// mostMarks bounds how many damaged packs one restore reads again and marks.
+const mostMarks = 100
+
+// markDamaged marks the packs that a restore found damaged, so that the next backup stores again what the source still has of them.
+func (a *app) markDamaged(ctx context.Context, r *repo.Repo, res *restore.Result) {
+	if res == nil || r.ReadOnly() != nil {
+		return
+	}
+	seen := map[string]bool{}
+	var marked []string
+	for _, d := range res.Damaged {
+		if d.Object == "" || seen[d.Object] || len(seen) == mostMarks {
+			continue
+		}
+		seen[d.Object] = true
+		name, err := r.MarkDamaged(ctx, d.Err)
+		if err != nil {
+			a.warnf("%s could not be marked as damaged, so the next backup takes what it holds for stored: %s", d.Object, oneLine(err))
+		}
+		if name != "" {
+			marked = append(marked, name)
+		}
+	}
+	if len(marked) > 0 {
+		a.warnf("marked as damaged: %s\nThe next backup of each source stores again what that source still has of it.", strings.Join(marked, ", "))
+	}
 }

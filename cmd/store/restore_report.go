@@ -71,7 +71,7 @@ func (a *app) warnChoice(c repo.Choice) {
 func damageHint(c repo.Choice) string {
 	text := "What was restored is right; every byte of it was checked. Copy the repository as it is before anything is tried on it."
 	if c.Before != nil {
-		text += fmt.Sprintf(" The files that are missing may be whole in %s.", c.Before.Short())
+		text += fmt.Sprintf(" What is missing may be whole in %s, unless that needs the same pack.", c.Before.Short())
 	}
 	return text
 }

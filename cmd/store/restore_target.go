@@ -7,22 +7,27 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"savepoint/repo"
+	"savepoint/repo/restore"
 )
 
 // pointLayout names a recovery point in a folder's name.
 const pointLayout = "20060102T150405Z"
 
-// folderName is the name of the new folder for a snapshot: what it is and from when.
+// folderName is the name of the new folder for a snapshot: what it is and from when. A snapshot may say anything of its dataset and host;
+// the name is one element of a path all the same.
 func folderName(s *repo.Snapshot, withHost bool) string {
 	name := path.Base(s.Dataset)
 	if name == "/" {
 		name = "root"
 	}
 	if withHost {
-		name += "@" + s.Host
+		name += "@" + strings.ReplaceAll(s.Host, "/", "_")
 	}
+	const most = 200 // of 255 bytes: the time and a number follow
+	name = strings.ToValidUTF8(name[:min(len(name), most)], "")
 	return name + "-" + wholeSecond(s.End()).UTC().Format(pointLayout)
 }
 
@@ -49,9 +54,12 @@ func newName(base string, taken map[string]bool) (string, error) {
 // checkTarget refuses a target that something is in, or that is in the repository or in the source itself. The source's
 // own path is fine when it is empty or gone: the disk was replaced. A source that is all of the host, "/", leaves no other
 // place and refuses none.
-func (a *app) checkTarget(target string, s *repo.Snapshot) error {
+func (a *app) checkTarget(target string, s *repo.Snapshot, place *wanted) error {
 	if err := emptyOrMissing(target); err != nil {
 		return err
+	}
+	if place != nil && place.original() == target {
+		return nil // put back where it was
 	}
 	loc, err := a.location()
 	if err != nil {
@@ -109,6 +117,9 @@ func emptyOrMissing(target string) error {
 		return usagef("target: %w", err)
 	}
 	defer d.Close()
+	if _, err := os.Lstat(path.Join(target, restore.IncompleteMarker)); err == nil {
+		return hinted(usagef("target %s holds a restore that did not finish", printable(target)), "Remove it, then run the command again: rm -r %s", shellQuote(target))
+	}
 	names, err := d.Readdirnames(1)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("target: %w", err)

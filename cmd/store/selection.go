@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,11 +50,39 @@ func (s *selection) parse(a *app, argument string) error {
 	if s.id != "" && s.id != "latest" {
 		return usagef("--at and the snapshot %s contradict each other: leave one out", s.id)
 	}
-	s.moment, err = when.Parse(s.at, a.now(), a.zone)
-	if err != nil {
+	now := a.now()
+	if s.moment, err = when.Parse(s.at, now, a.zone); err != nil {
 		return coded(exitUsage, fmt.Errorf("--at: %w", err))
 	}
+	if s.moment.After(now.Add(time.Minute)) {
+		return hinted(usagef("--at: %s has not come yet", when.Format(s.moment, a.zone)), "`store restore` without --at takes the newest snapshot.")
+	}
+	if s.moment.IsZero() { // the year 1, and no snapshot; elsewhere that is "no time"
+		s.moment = s.moment.Add(1)
+	}
+	elsewhere, err := when.Parse(s.at, now, time.FixedZone("", 3600))
+	if tz := a.unknownZone(); tz != "" && (err != nil || !elsewhere.Equal(s.moment)) {
+		return hinted(usagef("--at: no such time zone as TZ says is known here, %q: what is meant by %s cannot be told", tz, printable(s.at)),
+			"Give the moment in UTC, as 2026-11-20T01:41:00Z, or set TZ to a name like Europe/Berlin.")
+	}
 	return nil
+}
+
+// unknownZone returns what TZ says when Go does not understand it, and so takes UTC without a word: the rules that POSIX
+// has there, as CET-1CEST, or a slip.
+func (a *app) unknownZone() string {
+	tz := strings.TrimPrefix(a.getenv("TZ"), ":")
+	_, err := time.LoadLocation(tz)
+	if filepath.IsAbs(tz) {
+		var rules []byte
+		if rules, err = os.ReadFile(tz); err == nil {
+			_, err = time.LoadLocationFromTZData(tz, rules)
+		}
+	}
+	if err == nil {
+		return ""
+	}
+	return tz
 }
 
 func (s *selection) parseArgument(argument string) error {
@@ -113,6 +142,7 @@ func (s *selection) choose(ctx context.Context, a *app, r *repo.Repo, all bool) 
 	case err == nil:
 		return []repo.Choice{choice}, nil
 	case errors.As(err, &several) && all:
+		several.Choices[0].Without = several.Without
 		return several.Choices, nil
 	case errors.Is(err, repo.ErrNoSnapshot):
 		return nil, s.explainNone(a, err)
@@ -198,9 +228,15 @@ func joinPath(base, name string) string {
 type choiceError struct {
 	err      error
 	commands []string
+	all      bool // the command has a flag for all of them
 }
 
-func (e *choiceError) Error() string { return e.err.Error() + "; say which one is meant:" }
+func (e *choiceError) Error() string {
+	if e.all {
+		return e.err.Error() + "; say which one is meant, or --all:"
+	}
+	return e.err.Error() + "; say which one is meant:"
+}
 func (e *choiceError) Unwrap() error { return e.err }
 
 // offer makes ready-to-run commands of what several sources fit, newest first. own are the flags of the command itself.
@@ -209,7 +245,7 @@ func (s *selection) offer(a *app, err error, name string, own ...string) error {
 	if !errors.As(err, &several) {
 		return err
 	}
-	e := &choiceError{err: err}
+	e := &choiceError{err: err, all: name == "restore"}
 	for _, c := range several.Choices {
 		words := append([]string{name}, a.again()...)
 		words = append(words, "--dataset", c.Dataset, "--host", c.Host)

@@ -8,21 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifyContext returns a context that the first SIGINT or SIGTERM cancels: what is being stored is made durable. A
+// notifyContext returns a context that the first SIGINT, SIGTERM or SIGHUP cancels: what is being stored is made durable. A
 // second signal exits at once; the repository stays consistent then too, and the next run finds less.
 func (a *app) notifyContext(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
-		case <-signals:
+		case _, came := <-signals:
+			if !came { // closed: all is done
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
-		a.infof("interrupted: making durable what was stored; a second signal ends at once")
+		a.infof("interrupted: ending in order; a second signal ends at once")
 		cancel(errInterrupted)
 		if _, again := <-signals; again {
 			a.err.restoreTerminal()

@@ -34,7 +34,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.dataset, "dataset", "", "only of this dataset")
 	f.StringVar(&o.host, "host", "", "only of this host")
-	f.StringVar(&o.path, "path", "", "only those that hold this absolute path")
+	f.StringVar(&o.path, "path", "", "only those of which a path is this absolute one or above it")
 	f.IntVar(&o.latest, "latest", 0, "only the newest `N` of each source")
 	return cmd
 }

@@ -8,14 +8,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"savepoint/repo"
+	"savepoint/repo/tree"
 )
 
 // TestShellQuote has a shell read back what was quoted.
 func TestShellQuote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.StringMatching(`[ -~\n\tä'"$`+"`"+`\\]{0,20}`).Draw(t, "word")
+		want := rapid.OneOf(rapid.StringMatching(`[ -~\n\tä'"$`+"`"+`\\]{0,20}`),
+			rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]byte("-a%\\'\n\x1b\xff\x9b7")), 0, 6), func(b []byte) string { return string(b) })).Draw(t, "word")
+		if shown := shellQuote(want); strings.ContainsFunc(strings.TrimRight(shown, "\n'"), hidden) || !utf8.ValidString(shown) {
+			t.Fatalf("%q is printed as %q", want, shown)
+		}
 		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(want)).Output()
 		if err != nil || string(out) != want {
 			t.Fatalf("a shell reads %s as %q, %v; want %q", shellQuote(want), out, err, want)
@@ -82,6 +90,32 @@ func TestBeneath(t *testing.T) {
 		got, err := beneath(filepath.Join(dir, tt.inner), filepath.Join(dir, tt.outer))
 		if err != nil || got != tt.want {
 			t.Errorf("%s beneath %s: %v, %v; want %v", tt.inner, tt.outer, got, err, tt.want)
+		}
+	}
+}
+
+func TestFolderName(t *testing.T) {
+	at := time.Date(2026, 11, 20, 2, 41, 0, 0, time.UTC).UnixNano()
+	for _, tt := range []struct{ dataset, host, want string }{
+		{"/srv/world", "a", "world@a"}, {"/", "a", "root@a"}, {"..", "a", "..@a"}, {"world", "../../etc", "world@.._.._etc"},
+		{strings.Repeat("ä", 150), "a", strings.Repeat("ä", 100)},
+	} {
+		s := &repo.Snapshot{Manifest: &tree.Manifest{Dataset: tt.dataset, Host: tt.host, Window: [2]int64{at, at}}}
+		if got, want := folderName(s, true), tt.want+"-20261120T024100Z"; got != want {
+			t.Errorf("dataset %q of host %q goes into %q, want %q", tt.dataset, tt.host, got, want)
+		}
+	}
+}
+
+// TestStopIsNoSignal has commands that are done before anything listens for signals.
+func TestStopIsNoSignal(t *testing.T) {
+	for range 2000 {
+		var said bytes.Buffer
+		a := &app{err: newErrWriter(&said), g: globals{verbose: 1}}
+		_, stop := a.notifyContext(t.Context())
+		stop()
+		if said.Len() > 0 {
+			t.Fatalf("it said %q", said.String())
 		}
 	}
 }
