@@ -191,11 +191,11 @@ func TestReopenedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		pl := &place{node: all[i]}
-		if err := out.put(pl, []byte("evil")); !errors.Is(err, ErrSwapped) {
+		if err := out.put(pl, []byte("evil"), 1); !errors.Is(err, ErrSwapped) {
 			t.Errorf("swap %d: %v", i, err)
 		}
 	}
-	if err := out.put(&place{node: all[5], off: 96}, []byte("good")); err != nil {
+	if err := out.put(&place{node: all[5], off: 96}, []byte("good"), 1); err != nil {
 		t.Error(err)
 	}
 	if got, err := os.ReadFile(victim); string(got) != "precious" {

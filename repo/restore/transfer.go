@@ -81,6 +81,7 @@ func (t *transfer) pass(ctx context.Context, runs []run) error {
 // fetch reads one run and writes its chunks. When a block cannot be read it reads those behind it one by one.
 func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
 	at := r.from // the next chunk in p.order
+	var j joined
 	t.w.rec.requests.Add(1)
 	t.w.rec.fetched.Add(t.p.bytes(r))
 	err := t.r.ReadBlocks(ctx, t.p.packs[r.pack].Packed, int(r.first), int(r.last), f, func(block int, b *repo.Opened) error {
@@ -88,11 +89,11 @@ func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := t.chunk(t.p.order[at], b); err != nil {
+			if err := t.chunk(t.p.order[at], b, &j); err != nil {
 				return err
 			}
 		}
-		return nil
+		return t.flush(&j)
 	})
 	if err == nil || !errors.Is(err, repo.ErrCorrupt) {
 		return err
@@ -117,8 +118,40 @@ func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
 	return nil
 }
 
-// chunk checks a chunk and writes it wherever it belongs.
-func (t *transfer) chunk(i uint32, b *repo.Opened) error {
+// joined is a stretch of a block that lies in one file as it lies in the block: chunks that one write puts there. Databases
+// are cut at pages of a few KiB, and a write for each is what their restore would take longest for.
+type joined struct {
+	pl     place // of the first; 0 chunks: none
+	chunks int32
+	data   []byte
+}
+
+// takes reports whether a chunk that belongs in one place goes on where the stretch ends, there and in the block, and adds it.
+func (j *joined) takes(pl *place, data []byte) bool {
+	n := len(j.data)
+	if j.chunks == 0 || pl.node != j.pl.node || pl.off != j.pl.off+uint64(n) || cap(j.data) < n+len(data) {
+		return false
+	}
+	if &j.data[: n+1][n] != &data[0] {
+		return false
+	}
+	j.data = j.data[:n+len(data)]
+	j.chunks++
+	return true
+}
+
+// flush writes the stretch.
+func (t *transfer) flush(j *joined) error {
+	if j.chunks == 0 {
+		return nil
+	}
+	pl, chunks, data := j.pl, j.chunks, j.data
+	*j = joined{}
+	return t.w.put(&pl, data, chunks)
+}
+
+// chunk checks a chunk and writes it wherever it belongs, or leaves it to j until the next one.
+func (t *transfer) chunk(i uint32, b *repo.Opened, j *joined) error {
 	w := t.p.wants.at(i)
 	data, err := b.Chunk(pack.Entry{Chunk: w.id, Block: w.block, Offset: w.offset, Length: w.length})
 	if errors.Is(err, repo.ErrCorrupt) {
@@ -128,12 +161,23 @@ func (t *transfer) chunk(i uint32, b *repo.Opened) error {
 	if err != nil {
 		return err
 	}
-	for j := w.places; j != 0; {
-		pl := t.p.places.at(j - 1)
-		if err := t.w.put(pl, data); err != nil {
+	first := t.p.places.at(w.places - 1)
+	if first.next == 0 && j.takes(first, data) {
+		return nil
+	}
+	if err := t.flush(j); err != nil {
+		return err
+	}
+	if first.next == 0 {
+		*j = joined{*first, 1, data}
+		return nil
+	}
+	for k := w.places; k != 0; {
+		pl := t.p.places.at(k - 1)
+		if err := t.w.put(pl, data, 1); err != nil {
 			return err
 		}
-		j = pl.next
+		k = pl.next
 	}
 	return nil
 }

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// put writes a chunk into one of its places.
-func (w *writer) put(pl *place, data []byte) error {
+// put writes what some chunks hold together into its place.
+func (w *writer) put(pl *place, data []byte, chunks int32) error {
 	n := w.p.nodes.at(pl.node)
 	if n.flags&flagDamaged != 0 {
 		return nil
 	}
 	if n.flags&flagParts != 0 {
-		return w.part(pl, n, data)
+		return w.part(pl, n, data, chunks)
 	}
 	if err := w.whole(pl.node, n, int64(pl.off), data); err != nil {
 		return err
@@ -71,24 +71,24 @@ func (w *writer) whole(i uint32, n *node, off int64, data []byte) error {
 }
 
 // part writes a chunk into a file of several, and completes it with the last one.
-func (w *writer) part(pl *place, n *node, data []byte) error {
+func (w *writer) part(pl *place, n *node, data []byte, chunks int32) error {
 	f, err := w.hold(pl.node)
 	if err == nil {
-		err = w.writePart(f, pl, n, data)
+		err = w.writePart(f, pl, n, data, chunks)
 	}
 	return errors.Join(err, w.release(f))
 }
 
-func (w *writer) writePart(f *openFile, pl *place, n *node, data []byte) error {
+func (w *writer) writePart(f *openFile, pl *place, n *node, data []byte, chunks int32) error {
 	if f.fd < 0 { // left out
-		atomic.AddInt32(&n.left, -1)
+		atomic.AddInt32(&n.left, -chunks)
 		return nil
 	}
 	if err := pwrite(f.fd, data, int64(pl.off)); err != nil {
 		return w.p.fault("write", pl.node, err)
 	}
 	w.rec.bytes.Add(uint64(len(data)))
-	if atomic.AddInt32(&n.left, -1) > 0 {
+	if atomic.AddInt32(&n.left, -chunks) > 0 {
 		return nil
 	}
 	if err := w.apply(object{fd: f.fd}, pl.node, n, 0o600&^w.t.umask); err != nil {
