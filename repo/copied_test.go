@@ -105,3 +105,31 @@ func TestCopyThatWasKeptUp(t *testing.T) {
 		t.Errorf("adopt: %+v, %v", a, err)
 	}
 }
+
+// A copy that is made while a backup runs can have the snapshot and not the packs, which were copied before. What was whole restores, what
+// is not is damage, and the copy cannot be adopted.
+func TestCopyMadeDuringABackup(t *testing.T) {
+	st := mem.New(nil)
+	r := newRepo(t, st)
+	mustSave(t, r, "world", files{"a": "1"})
+	c := st.Clone()
+	mustSave(t, r, "world", files{"a": "1", "b": "2"})
+	for _, name := range names(st, "snapshots/") {
+		if len(names(c, name)) == 0 {
+			putObject(t, c, name, object(t, st, name))
+		}
+	}
+	c = copyOf(c, time.Now().Add(3*time.Hour))
+	r = openRepo(t, c)
+	snaps := snapshots(t, r)
+	if len(snaps) != 2 {
+		t.Fatalf("%d snapshots in the copy", len(snaps))
+	}
+	mustLoad(t, r, snaps[0], files{"a": "1"})
+	if got, err := load(t.Context(), r, snaps[1]); !errors.Is(err, repo.ErrCorrupt) {
+		t.Errorf("the second snapshot: %v, %v", got, err)
+	}
+	if _, err := r.Adopt(t.Context()); !errors.Is(err, repo.ErrCorrupt) {
+		t.Errorf("adopt: %v", err)
+	}
+}

@@ -27,6 +27,7 @@ type Listing struct {
 	blind   bool
 	newer   error           // a record or mark that a newer program wrote: reading goes on, writing does not
 	adopted map[string]bool // objects that are on time by decree
+	forgot  map[string]bool // snapshots with a tombstone
 	replica bool
 	refuse  string // a feature flag that this program does not know
 	copied  bool   // the objects' times are those of a copy, and say nothing
@@ -34,7 +35,7 @@ type Listing struct {
 
 // listAll lists the repository as W2 says.
 func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
-	l := &Listing{dead: map[pack.ID]bool{}, adopted: map[string]bool{}}
+	l := &Listing{dead: map[pack.ID]bool{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
 	if err := r.listCondemned(ctx, l); err != nil {
 		return nil, err
 	}
@@ -143,6 +144,10 @@ func (l *Listing) apply(marks map[record.ID]*record.Mark) {
 				if id, err := pack.ParseID(name[strings.LastIndexByte(name, '/')+1:]); err == nil {
 					l.dead[id] = true
 				}
+			}
+		case record.Tombstone:
+			for _, name := range m.Objects {
+				l.forgot[name] = true
 			}
 		case record.Adopted:
 			for _, name := range m.Objects {

@@ -51,7 +51,26 @@ func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
 	snaps, err := r.readSnapshots(ctx, l, l.Snapshots)
 	r.readableCopy(l, snaps)
 	r.warnCopy(l)
+	r.warnGaps(l, snaps)
 	return snaps, err
+}
+
+// warnGaps says which snapshots are gone that nobody forgot: each names the one of its source before it. Interrupted ones go after seven
+// days, so what is older is not spoken of.
+func (r *Repo) warnGaps(l *Listing, snaps []*Snapshot) {
+	listed := map[string]bool{}
+	for _, i := range l.Snapshots {
+		listed[i.Name] = true
+	}
+	for _, s := range snaps {
+		m := snapshotName.FindStringSubmatch(s.Prev)
+		if m == nil || listed[s.Prev] || l.forgot[s.Prev] {
+			continue
+		}
+		if start, err := time.Parse(startLayout, m[2]); err == nil && r.o.Now().Sub(start) < MaxSession {
+			r.o.Logger.Warn("a snapshot is gone that was not forgotten", "snapshot", s.Prev, "source", s.Source())
+		}
+	}
 }
 
 func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {

@@ -132,7 +132,7 @@ func (j *joined) takes(pl *place, data []byte) bool {
 	if j.chunks == 0 || pl.node != j.pl.node || pl.off != j.pl.off+uint64(n) || cap(j.data) < n+len(data) {
 		return false
 	}
-	if &j.data[: n+1][n] != &data[0] {
+	if &j.data[:n+1][n] != &data[0] {
 		return false
 	}
 	j.data = j.data[:n+len(data)]
