@@ -115,14 +115,28 @@ func (b *run) passed() {
 	}
 }
 
+// tellBytes is how much of a large file is read before that is told.
+const tellBytes = 8 << 20
+
+// tellRead tells from time to time how much of a file is read. What is read once more counts once.
+func (w *worker) tellRead(n int) {
+	w.passed += uint64(n)
+	if w.o.Events.Progress != nil && w.passed >= w.told+tellBytes {
+		w.o.Events.Progress(Progress{Bytes: w.passed - w.told})
+		w.told = w.passed
+	}
+}
+
 // tell tells that an entry is done.
 func (w *worker) tell(e *tree.Entry) {
+	told := w.told
+	w.passed, w.told = 0, 0
 	if w.o.Events.Progress == nil {
 		return
 	}
 	w.done.Entries++
-	if e != nil {
-		w.done.Bytes += e.Size
+	if e != nil && e.Size > told {
+		w.done.Bytes += e.Size - told
 	}
 	w.o.Events.Progress(w.done)
 	w.done = Progress{}

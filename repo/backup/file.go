@@ -52,6 +52,7 @@ func (w *worker) file(ctx context.Context, where source.Context, name string, op
 // nothing is; with one and an error the entry lacks what the error says.
 func (w *worker) read(ctx context.Context, where source.Context, name string, f *source.File) (e *tree.Entry, torn bool, err error) {
 	m := f.Meta()
+	w.passed = 0
 	n, err := f.ReadAt(w.head[:min(source.HeadSize, m.Size)], 0)
 	if err != nil && err != io.EOF {
 		return nil, false, err
@@ -85,6 +86,7 @@ func (w *worker) rewritten(ctx context.Context, f *source.File, fixed uint32, co
 		return false, err
 	}
 	f.Rewind()
+	w.passed = 0
 	_, err := w.segments(ctx, f, fixed)
 	if err != nil {
 		w.dropList()
@@ -149,6 +151,7 @@ func (w *worker) chunks(ctx context.Context, f *source.File, fixed uint32) (uint
 		}
 		size += uint64(len(b))
 		w.stats.read.Add(uint64(len(b)))
+		w.tellRead(len(b))
 	}
 }
 

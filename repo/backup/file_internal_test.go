@@ -265,3 +265,21 @@ func TestShrunk(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressOfALargeFile: what is told of a file while it is read, once or twice, adds up to its size.
+func TestProgressOfALargeFile(t *testing.T) {
+	for _, times := range []int{1, 2} {
+		var sum, calls uint64
+		w := &worker{run: &run{o: Options{Events: Events{Progress: func(p Progress) { sum += p.Bytes; calls++ }}}}}
+		for range times {
+			w.passed = 0
+			for range 20 {
+				w.tellRead(1 << 20)
+			}
+		}
+		w.tell(&tree.Entry{Type: tree.File, Size: 20 << 20})
+		if sum != 20<<20 || calls != 3 {
+			t.Errorf("read %d times: %d bytes told in %d calls, want %d in 3", times, sum, calls, 20<<20)
+		}
+	}
+}

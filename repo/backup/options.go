@@ -51,7 +51,7 @@ type Events struct {
 type Progress struct {
 	Entries      uint64 // finished, those that were left out among them
 	Unchanged    uint64 // files of them that were taken over from the parent
-	Bytes        uint64 // of their content, read or taken over
+	Bytes        uint64 // of content, read or taken over; of a large file while it is read
 	FoundEntries uint64 // met by the walk: in the end as many as finished
 }
 

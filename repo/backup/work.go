@@ -23,6 +23,8 @@ type worker struct {
 	head       [source.HeadSize]byte    // of the file that is read
 	readers    map[uint32]*chunk.Reader // by the splitter of an entry
 	done       Progress                 // not yet told
+	passed     uint64                   // bytes of the file being read
+	told       uint64                   // of them
 }
 
 func (b *run) newWorker() *worker {
