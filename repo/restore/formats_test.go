@@ -1,10 +1,12 @@
 package restore_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,7 +21,9 @@ import (
 	"savepoint/repo/backup"
 	"savepoint/repo/restore"
 	"savepoint/repo/seal"
+	"savepoint/repo/storage"
 	"savepoint/repo/storage/file"
+	"savepoint/repo/storage/mem"
 	"savepoint/repo/tree"
 )
 
@@ -48,7 +52,7 @@ func TestFormats(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := listing(t, openFrozen(t, dir, filepath.Join(dir, "repository"))); got != string(want) {
+			if got := listing(t, openFrozen(t, dir, inFolder(t, dir))); got != string(want) {
 				t.Errorf("what is restored is listed as\n%s\nwant\n%s", got, want)
 			}
 			adoptFrozen(t, dir)
@@ -56,13 +60,18 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-func openFrozen(t *testing.T, dir, repository string) *repo.Repo {
+func inFolder(t *testing.T, dir string) storage.Store {
 	t.Helper()
-	key, err := os.ReadFile(filepath.Join(dir, "key"))
+	st, err := file.Open(filepath.Join(dir, "repository"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := file.Open(repository)
+	return st
+}
+
+func openFrozen(t *testing.T, dir string, st storage.Store) *repo.Repo {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +82,22 @@ func openFrozen(t *testing.T, dir, repository string) *repo.Repo {
 	return r
 }
 
-// adoptFrozen makes a copy of the frozen repository one that takes backups, and backs up into it.
+// adoptFrozen makes a copy of the frozen repository, an hour younger at least, one that takes backups, and backs up into it.
 func adoptFrozen(t *testing.T, dir string) {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), "repository")
-	if err := os.CopyFS(copied, os.DirFS(filepath.Join(dir, "repository"))); err != nil {
+	copied := mem.New(func() time.Time { return time.Now().Add(time.Hour) })
+	frozen := os.DirFS(filepath.Join(dir, "repository"))
+	err := fs.WalkDir(frozen, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(frozen, name)
+		if err != nil {
+			return err
+		}
+		return copied.Put(t.Context(), name, bytes.NewReader(b), int64(len(b)), storage.PutOptions{})
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	r := openFrozen(t, dir, copied)
@@ -134,12 +154,20 @@ func listEntry(t *testing.T, out *strings.Builder, trees tree.Source, e *tree.En
 	if e.Type != tree.Directory {
 		return
 	}
+	below := new(strings.Builder)
+	n := 0
 	for child, err := range tree.Entries(t.Context(), trees, e.Content, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		listEntry(t, out, trees, child, filepath.Join(path, child.Name), target)
+		listEntry(t, below, trees, child, filepath.Join(path, child.Name), target)
+		n++
 	}
+	if n > 1000 { // too many to write down
+		fmt.Fprintf(out, "%d entries, their listing has sha256 %x\n", n, sha256.Sum256([]byte(below.String())))
+		return
+	}
+	out.WriteString(below.String())
 }
 
 // freeze makes the folder of a version: two snapshots of a small tree in which everything occurs that the format knows.
@@ -173,7 +201,7 @@ func freeze(t *testing.T, dir string) {
 		}
 		write(t, filepath.Join(source, "players", "0007"), []byte("changed"))
 	}
-	write(t, filepath.Join(dir, "listing"), []byte(listing(t, openFrozen(t, dir, filepath.Join(dir, "repository")))))
+	write(t, filepath.Join(dir, "listing"), []byte(listing(t, openFrozen(t, dir, inFolder(t, dir)))))
 }
 
 func frozenSource(t *testing.T, dir string) {

@@ -12,7 +12,7 @@ import (
 
 // Version is the format version that this program writes, the version byte of every sealed object. Version 0 marks
 // repositories made before the format was declared.
-const Version = 0
+const Version = 1
 
 // Kind says what a sealed object is; the numbers are those of docs/format.md section 2.
 type Kind uint8
