@@ -334,11 +334,7 @@ func TestDirIsClosedByItsLastUser(t *testing.T) {
 func TestTooDeep(t *testing.T) {
 	const limit = 512
 	dir := t.TempDir()
-	deep := dir
-	for range limit {
-		deep += "/d"
-	}
-	if err := os.MkdirAll(deep, 0o700); err != nil {
+	if err := os.MkdirAll(dir+strings.Repeat("/d", limit), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var old unix.Rlimit
