@@ -2,6 +2,7 @@ package repo_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,25 +86,89 @@ func TestAdoptRefusesWhatIsNotWhole(t *testing.T) {
 	}
 }
 
-// A copy that was begun when the repository was new, and kept up, has a config that is older than its snapshots.
+// A copy that was begun when the repository was new, and kept up, has a config that is older than its snapshots. Each time that something
+// was copied into it, it is adopted anew.
 func TestCopyThatWasKeptUp(t *testing.T) {
 	st := mem.New(nil)
 	r := newRepo(t, st)
 	mustSave(t, r, "world", files{"a": "1"})
-	c := st.Clone()
-	for _, name := range c.Objects() {
-		if strings.HasPrefix(name, "snapshots/") || strings.HasPrefix(name, "index/") {
-			c.SetTime(name, time.Now().Add(5*time.Hour))
+	c := mem.New(func() time.Time { return time.Now().Add(5 * time.Hour) })
+	putObject(t, c, "config", object(t, st, "config"))
+	c.SetTime("config", time.Now().Add(-time.Hour))
+	follow := func() {
+		for _, name := range st.Objects() {
+			if len(names(c, name)) == 0 {
+				putObject(t, c, name, object(t, st, name))
+			}
 		}
 	}
-	r = openRepo(t, c)
-	snaps, err := r.Snapshots(t.Context())
-	if err != nil || len(snaps) != 1 || !snaps[0].Restorable() {
-		t.Errorf("snapshots: %v, %v", snaps, err)
+	for n := 1; n <= 2; n++ {
+		follow()
+		cr := openRepo(t, c)
+		for _, s := range snapshots(t, cr) {
+			if !s.Restorable() {
+				t.Errorf("round %d: snapshot %d is not restorable", n, s.Seq)
+			}
+		}
+		if _, err := save(t.Context(), cr, "world", files{"a": "1"}); !errors.Is(err, repo.ErrCopied) {
+			t.Errorf("round %d: backup into the copy: %v", n, err)
+		}
+		if _, err := save(t.Context(), cr, "another", files{"a": "1"}); !errors.Is(err, repo.ErrCopied) {
+			t.Errorf("round %d: backup of a new source into the copy: %v", n, err)
+		}
+		if a, err := cr.Adopt(t.Context()); err != nil || a.Snapshots != n {
+			t.Errorf("round %d: adopt: %+v, %v", n, a, err)
+		}
+		mustSave(t, r, "world", files{"a": "1", "b": "2"})
 	}
-	if a, err := r.Adopt(t.Context()); err != nil || a.Snapshots != 1 {
+}
+
+// A repository whose clock was set back after init, or whose config was put back, is no copy.
+func TestClockSetBackAfterInit(t *testing.T) {
+	st := mem.New(nil)
+	r := newRepo(t, st)
+	mustSave(t, r, "world", files{"a": "1"})
+	st.SetTime("config", time.Now().Add(26*time.Hour))
+	r = openRepo(t, st)
+	mustSave(t, r, "world", files{"a": "1"})
+	if list := snapshots(t, r); len(list) != 2 || !list[0].Restorable() || !list[1].Restorable() {
+		t.Errorf("snapshots %v", list)
+	}
+}
+
+// A snapshot that came late in the repository where it was made is late, and makes no copy of it.
+func TestLateSnapshotIsNoCopy(t *testing.T) {
+	st := mem.New(nil)
+	r := newRepo(t, st)
+	snap := mustSave(t, r, "world", files{"a": "1"})
+	st.SetTime(snap.Name, time.Now().Add(2*time.Hour))
+	r = openRepo(t, st)
+	if list := snapshots(t, r); len(list) != 1 || !list[0].Late {
+		t.Errorf("snapshots %v", list)
+	}
+	if a, err := r.Adopt(t.Context()); err != nil || !a.Already {
 		t.Errorf("adopt: %+v, %v", a, err)
 	}
+	mustSave(t, r, "world", files{"a": "1"})
+}
+
+// A segment of a session that prune overtook names a pack that is gone. It is void here, and keeps nobody from adopting a copy.
+func TestAdoptLeavesOutVoidSegments(t *testing.T) {
+	st := mem.New(nil)
+	r := newRepo(t, st)
+	before := names(st, "data/")
+	mustSave(t, r, "other", files{"x": "gone"})
+	lost := slices.DeleteFunc(names(st, "data/"), func(n string) bool { return slices.Contains(before, n) })
+	if err := st.Delete(t.Context(), append(names(st, "snapshots/"), lost...)...); err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, r, "world", files{"a": "1"})
+	c := copyOf(st, time.Now().Add(3*time.Hour))
+	r = openRepo(t, c)
+	if a, err := r.Adopt(t.Context()); err != nil || a.Snapshots != 1 {
+		t.Fatalf("adopt: %+v, %v", a, err)
+	}
+	mustLoad(t, openRepo(t, c), snapshots(t, r)[0], files{"a": "1"})
 }
 
 // A copy that is made while a backup runs can have the snapshot and not the packs, which were copied before. What was whole restores, what

@@ -30,18 +30,29 @@ func packNamed(err error) (name string, id pack.ID, ok bool) {
 
 // MarkDamaged reads the pack that err names once more and, when its bytes are not those that its name is the hash of, or it is
 // gone, puts a mark: sessions that begin from now on store again what only that pack holds, as far as the source still has
-// it. It returns the pack's name, or "" when err names none or the pack is whole, so that only reading it went wrong.
+// it. It returns the pack's name, or "" when err names none, when it is marked or condemned already, or when the pack is whole,
+// so that only reading it went wrong.
 func (r *Repo) MarkDamaged(ctx context.Context, err error) (string, error) {
 	name, id, ok := packNamed(err)
 	if !ok {
 		return "", nil
 	}
-	b, err := r.get(ctx, name, pack.MaxSize)
-	if err == nil && blake3.Sum256(b) == id {
-		return "", nil
+	l, listErr := r.listAll(ctx)
+	if listErr != nil {
+		return "", listErr
 	}
-	if err != nil && !gone(err) && !errors.Is(err, ErrCorrupt) {
-		return "", err
+	if l.dead[id] || l.writable() != nil {
+		return "", nil // marked or condemned already, or not ours to mark
+	}
+	var b []byte
+	for range 2 { // once more: a read that went wrong is no damage
+		b, err = r.get(ctx, name, pack.MaxSize)
+		if err == nil && blake3.Sum256(b) == id {
+			return "", nil
+		}
+		if err != nil && !gone(err) && !errors.Is(err, ErrCorrupt) {
+			return "", err
+		}
 	}
 	reason := "its bytes are not those that it was stored with"
 	if err != nil {

@@ -46,10 +46,8 @@ func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
 	if l.Segments, err = r.list(ctx, "index/"); err != nil {
 		return nil, err
 	}
-	if l.Snapshots, err = r.list(ctx, "snapshots/"); err != nil {
-		return nil, err
-	}
-	return l, r.findCopy(ctx, l)
+	l.Snapshots, err = r.list(ctx, "snapshots/")
+	return l, err
 }
 
 func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {

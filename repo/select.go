@@ -85,19 +85,21 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 	}
 	bySource := map[[2]string][]*Snapshot{}
 	for _, s := range fit {
+		list := bySource[s.source()] // also of a source that has nothing restorable
 		if s.Restorable() {
-			bySource[s.source()] = append(bySource[s.source()], s)
+			list = append(list, s)
 		}
+		bySource[s.source()] = list
 	}
 	var choices []Choice
 	var without []string // sources that have nothing at the time
 	var earliest *Snapshot
-	for _, list := range bySource {
+	for source, list := range bySource {
 		if c, ok := newestAt(list, q.At); ok {
 			choices = append(choices, c)
 			continue
 		}
-		without = append(without, list[0].Source())
+		without = append(without, source[0]+"@"+source[1])
 		for _, s := range list {
 			if earliest == nil || s.End().Before(earliest.End()) {
 				earliest = s

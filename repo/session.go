@@ -81,6 +81,9 @@ func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) er
 		return err
 	}
 	s.list = list
+	if err := s.refuseCopy(ctx); err != nil {
+		return err
+	}
 	s.packer = &packer{r: s.r, uploaded: s.packStored, lease: s.leaseID}
 	s.packer.start(s.life)
 	defer s.packer.stop()

@@ -49,8 +49,15 @@ func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
 		return nil, err
 	}
 	snaps, err := r.readSnapshots(ctx, l, l.Snapshots)
-	r.readableCopy(l, snaps)
-	r.warnCopy(l)
+	if copyErr := r.findCopy(ctx, l, snaps); copyErr != nil {
+		return nil, copyErr
+	}
+	if l.copied {
+		r.o.Logger.Warn("this repository is a copy made by other means, or its files were touched: restores work, backups are refused until `store adopt`")
+		for _, s := range snaps {
+			s.Late = false
+		}
+	}
 	r.warnGaps(l, snaps)
 	return snaps, err
 }
@@ -108,6 +115,11 @@ func byWindow(a, b *Snapshot) int {
 	return strings.Compare(a.Name, b.Name)
 }
 
+// sourcePrefix is what the names of this source's manifests begin with, and perhaps another's.
+func (s *Session) sourcePrefix() string {
+	return "snapshots/" + s.r.SourceTag(s.dataset, s.host) + "/"
+}
+
 // Source returns this source's manifests as listed when the session began and those it put itself, newest first. A damaged
 // one is left out and logged: it costs a parent, not the backup.
 func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
@@ -116,7 +128,7 @@ func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
 	if s.sources != nil {
 		return s.sources, nil
 	}
-	prefix := "snapshots/" + s.r.SourceTag(s.dataset, s.host) + "/"
+	prefix := s.sourcePrefix()
 	var mine []storage.Info
 	for _, i := range s.list.Snapshots {
 		if strings.HasPrefix(i.Name, prefix) {

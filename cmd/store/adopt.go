@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
+
+	"savepoint/repo"
 )
 
 // adoptDocument is what `adopt --json` prints.
@@ -34,8 +37,11 @@ func (a *app) runAdopt(ctx context.Context) error {
 		return err
 	}
 	res, err := r.Adopt(ctx)
-	if err != nil {
+	if errors.Is(err, repo.ErrCorrupt) {
 		return hinted(err, "Nothing was changed; the copy is not a whole one. Copy the repository again while no backup runs, then try again. What is whole restores.")
+	}
+	if err != nil {
+		return err
 	}
 	if a.g.json {
 		return a.printJSON(adoptDocument{res.Already, res.Segments, res.Packs, res.Snapshots, a.runID})

@@ -12,6 +12,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/restore"
+	"savepoint/repo/tree"
 )
 
 type restoreOptions struct {
@@ -125,7 +126,7 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 	if len(without) > 0 && o.all {
 		a.warnf("nothing of that time is there of %s: %s", plural(len(without), "other source", "other sources"), printable(strings.Join(without, ", ")))
 	}
-	tasks, err := a.planRestores(o, choices)
+	tasks, err := a.planRestores(ctx, r, o, choices)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ type task struct {
 }
 
 // planRestores finds and checks the targets of all, before anything is fetched.
-func (a *app) planRestores(o restoreOptions, choices []repo.Choice) ([]task, error) {
+func (a *app) planRestores(ctx context.Context, r *repo.Repo, o restoreOptions, choices []repo.Choice) ([]task, error) {
 	var tasks []task
 	taken := map[string]bool{}
 	for _, c := range choices {
@@ -160,6 +161,11 @@ func (a *app) planRestores(o restoreOptions, choices []repo.Choice) ([]task, err
 		target, err := o.targetFor(c.Snapshot, taken)
 		if err != nil {
 			return nil, err
+		}
+		if place != nil && place.original() == target {
+			if place.folder, err = isFolder(ctx, r, c.Snapshot, place); err != nil {
+				return nil, err
+			}
 		}
 		if err := a.checkTarget(target, c.Snapshot, place); err != nil {
 			return nil, err
@@ -173,7 +179,7 @@ func (a *app) planRestores(o restoreOptions, choices []repo.Choice) ([]task, err
 // restoreEach restores one after the other. Damage in one does not keep the next from being restored; anything else does.
 func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, doc *restoreDocument) error {
 	var failed []error
-	for _, t := range tasks {
+	for i, t := range tasks {
 		for _, line := range a.choiceLines(o, t) {
 			a.tellf("%s", line)
 		}
@@ -192,6 +198,9 @@ func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, t
 			failed = append(failed, err)
 		}
 		if code := exitCode(err); err != nil && code != exitDamage && !errors.Is(err, restore.ErrSelection) && (res == nil || res.ProblemCount == 0) {
+			if rest := len(tasks) - i - 1; rest > 0 {
+				a.warnf("not tried: %s", plural(rest, "other snapshot", "other snapshots"))
+			}
 			break
 		}
 	}
@@ -313,6 +322,23 @@ func (o *restoreOptions) targetFor(s *repo.Snapshot, taken map[string]bool) (str
 		return "", err
 	}
 	return newName(filepath.Join(base, name), taken)
+}
+
+// isFolder reports whether what is wanted of a snapshot is a folder.
+func isFolder(ctx context.Context, r *repo.Repo, s *repo.Snapshot, place *wanted) (bool, error) {
+	trees, err := r.Trees(ctx)
+	if err != nil {
+		return false, err
+	}
+	root, _, _ := s.Split(place.root)
+	if root == nil {
+		return false, nil
+	}
+	e, err := tree.Lookup(ctx, trees, &root.Entry, place.sub)
+	if errors.Is(err, tree.ErrNotFound) {
+		return false, nil // the restore says so
+	}
+	return err == nil && e.Type == tree.Directory, err
 }
 
 // timeForms says what --at takes.

@@ -58,9 +58,6 @@ func (a *app) checkTarget(target string, s *repo.Snapshot, place *wanted) error 
 	if err := emptyOrMissing(target); err != nil {
 		return err
 	}
-	if place != nil && place.original() == target {
-		return nil // put back where it was
-	}
 	loc, err := a.location()
 	if err != nil {
 		return err
@@ -75,6 +72,9 @@ func (a *app) checkTarget(target string, s *repo.Snapshot, place *wanted) error 
 	host, err := a.hostname("")
 	if err != nil || host != s.Host {
 		return err
+	}
+	if place != nil && place.folder && place.original() == target {
+		return nil // put back where it was
 	}
 	for _, r := range s.Roots {
 		if r.Path == "/" {

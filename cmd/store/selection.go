@@ -54,9 +54,6 @@ func (s *selection) parse(a *app, argument string) error {
 	if s.moment, err = when.Parse(s.at, now, a.zone); err != nil {
 		return coded(exitUsage, fmt.Errorf("--at: %w", err))
 	}
-	if s.moment.After(now.Add(time.Minute)) {
-		return hinted(usagef("--at: %s has not come yet", when.Format(s.moment, a.zone)), "`store restore` without --at takes the newest snapshot.")
-	}
 	if s.moment.IsZero() { // the year 1, and no snapshot; elsewhere that is "no time"
 		s.moment = s.moment.Add(1)
 	}
@@ -117,7 +114,11 @@ func cleanWanted(path string) (string, error) {
 
 // query leaves the path out beside an ID: where then says what that snapshot holds.
 func (s *selection) query() repo.Query {
-	q := repo.Query{At: s.moment, ID: s.id, Dataset: s.dataset, Host: s.host, Path: s.path}
+	at := s.moment
+	if strings.TrimSpace(s.at) == "now" { // the newest, whatever the difference between this clock and the storage's
+		at = time.Time{}
+	}
+	q := repo.Query{At: at, ID: s.id, Dataset: s.dataset, Host: s.host, Path: s.path}
 	if s.id != "" && s.id != "latest" {
 		q.Path = ""
 	}
@@ -132,6 +133,9 @@ func (s *selection) choose(ctx context.Context, a *app, r *repo.Repo, all bool) 
 		return nil, err
 	}
 	s.found = snaps
+	if err := s.refuseFuture(a); err != nil {
+		return nil, err
+	}
 	if bad != nil {
 		a.damaged(bad)
 		a.warnf("the damaged snapshots are left out: what is chosen may be older than what is wanted")
@@ -148,6 +152,20 @@ func (s *selection) choose(ctx context.Context, a *app, r *repo.Repo, all bool) 
 		return nil, s.explainNone(a, err)
 	}
 	return nil, err
+}
+
+// refuseFuture refuses a time that has not come, by this host's clock and by what the storage's clock has said.
+func (s *selection) refuseFuture(a *app) error {
+	newest := a.now().Add(time.Minute)
+	for _, x := range s.found {
+		if x.End().After(newest) {
+			newest = x.End()
+		}
+	}
+	if s.at == "" || !s.moment.After(wholeSecond(newest)) {
+		return nil
+	}
+	return hinted(usagef("--at: %s has not come yet", when.Format(s.moment, a.zone)), "Without --at the newest snapshot is taken.")
 }
 
 // explainNone says what there is when nothing fits. A path, dataset or host that no snapshot has is a slip in the
@@ -200,19 +218,22 @@ func (s *selection) where(snap *repo.Snapshot) (*wanted, error) {
 			return nil, hinted(usagef("snapshot %s does not hold %s", snap.Short(), printable(s.path)),
 				"It holds:%s", sourceList([]*repo.Snapshot{snap}))
 		}
-		return &wanted{root.Path, rest}, nil
+		return &wanted{root: root.Path, sub: rest}, nil
 	case s.sub != "" && len(snap.Roots) != 1:
 		return nil, hinted(usagef("snapshot %s has %d paths: %q could be beneath any", snap.Short(), len(snap.Roots), s.sub),
 			"Give the absolute path: --path, or %s:/PATH.", snap.Short())
 	case s.sub != "":
 		sub := strings.TrimPrefix(filepath.Clean("/"+s.sub), "/")
-		return &wanted{snap.Roots[0].Path, sub}, nil
+		return &wanted{root: snap.Roots[0].Path, sub: sub}, nil
 	}
 	return nil, nil
 }
 
 // wanted is a place in a snapshot: a root and a path beneath it.
-type wanted struct{ root, sub string }
+type wanted struct {
+	root, sub string
+	folder    bool // it is known to be one
+}
 
 func (w *wanted) original() string { return joinPath(w.root, w.sub) }
 

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // running is how many goroutines there were.
@@ -12,10 +13,10 @@ type running int
 func runningNow() running { return running(runtime.NumGoroutine()) }
 
 // gone fails the test if there are more goroutines than before. One that has been waited for may still be on its last
-// instruction, so it is given the processor some times first.
+// instruction, so it is given the processor for a while first.
 func (before running) gone(t testing.TB) {
 	t.Helper()
-	for range 100_000 {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		if runtime.NumGoroutine() <= int(before) {
 			return
 		}

@@ -178,6 +178,10 @@ func (f *File) Grown() (bool, error) {
 // Rewind makes Next begin at the first segment again, up to the same size.
 func (f *File) Rewind() {
 	f.pos, f.end, f.hole, f.short = 0, 0, false, false
+	f.cache.finish()
+	if f.meta.Size >= f.env.sequential {
+		f.cache = newDropper(f.fd, int64(f.meta.Size), f.env.residency)
+	}
 }
 
 // Close closes the file and drops from the page cache what reading brought there, for large files.

@@ -135,33 +135,31 @@ func (d dir) openOrMake(name string) (dir, error) {
 			return child, err
 		}
 		mkdirErr := retry(func() error { return unix.Mkdirat(d.fd, name, 0o700) })
-		if mkdirErr == nil {
-			mkdirErr = d.hand(func(uid, gid int) error {
-				return unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
-			})
-		}
 		if mkdirErr != nil && mkdirErr != unix.EEXIST {
 			return dir{}, d.fail("mkdir", name, mkdirErr)
+		}
+		if mkdirErr == nil {
+			if made, err := d.open(name); err == nil {
+				d.hand(made.fd)
+				made.close()
+			}
 		}
 		last = err
 	}
 	return dir{}, last
 }
 
-// hand gives what root has just made in d to the owner of d: a backup by root, once, must not lock the owner of a
-// repository out of it.
-func (d dir) hand(chown func(uid, gid int) error) error {
+// hand gives what root has just made to the owner of d: a backup by root, once, must not lock the owner of a repository
+// out of it. Where that is not allowed, in a user namespace or on a network file system, it stays as it is.
+func (d dir) hand(fd int) {
 	if unix.Geteuid() != 0 {
-		return nil
+		return
 	}
-	var st unix.Stat_t
-	if err := retry(func() error { return unix.Fstat(d.fd, &st) }); err != nil {
-		return err
+	var of, made unix.Stat_t
+	if unix.Fstat(d.fd, &of) != nil || unix.Fstat(fd, &made) != nil || made.Uid != 0 || of.Uid == 0 {
+		return
 	}
-	if st.Uid == 0 && st.Gid == 0 {
-		return nil
-	}
-	return retry(func() error { return chown(int(st.Uid), int(st.Gid)) })
+	_ = retry(func() error { return unix.Fchown(fd, int(of.Uid), int(of.Gid)) })
 }
 
 // lstat never follows a link.

@@ -48,10 +48,7 @@ func (s *Store) newTemp() (*temp, error) {
 		return nil, d.fail("create", name, err)
 	}
 	t := &temp{dir: d, name: name, file: os.NewFile(uintptr(fd), d.join(name))}
-	if err := d.hand(func(uid, gid int) error { return unix.Fchown(fd, uid, gid) }); err != nil {
-		t.discard()
-		return nil, d.fail("chown", name, err)
-	}
+	top.hand(fd)
 	// Where there are no locks, a sweep goes by age alone.
 	_ = retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	return t, nil
