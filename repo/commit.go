@@ -41,6 +41,7 @@ func (s *Session) Commit(ctx context.Context, m *tree.Manifest) (*Snapshot, erro
 			return nil, err
 		}
 		if !snap.Late {
+			s.remember()
 			return snap, nil
 		}
 		s.r.o.Logger.Warn("manifest came after its lease's time and counts for nothing; putting it again", "snapshot", snap.Name)

@@ -39,6 +39,7 @@ type ownSegment struct {
 	name string
 	kind pack.Kind
 	late bool
+	size int64
 }
 
 // packStored takes in a pack that is durable, and publishes segments when it is time.
@@ -153,7 +154,7 @@ func (s *Session) putSegment(ctx context.Context, session record.Session, kind p
 	isLate := late(session, info.Time)
 	s.segs.mu.Lock()
 	defer s.segs.mu.Unlock()
-	s.segs.own = append(s.segs.own, ownSegment{name, kind, isLate})
+	s.segs.own = append(s.segs.own, ownSegment{name, kind, isLate, info.Size})
 	s.segs.late = s.segs.late || isLate
 	return nil
 }

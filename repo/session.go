@@ -174,7 +174,8 @@ func (s *Session) Trees(ctx context.Context) (*TreeReader, error) {
 }
 
 // Unlooked reports whether files that have not changed since this parent may be taken over without looking their chunks
-// up: every condemned record that is listed was seen by the parent, and nothing is marked damaged.
+// up: every condemned record that is listed was seen by the parent, nothing is marked damaged, and no index segment is lost
+// that the last run saw.
 func (s *Session) Unlooked(parent *tree.Manifest) bool {
 	_, list := s.current()
 	if list.damaged || list.blind {
@@ -188,6 +189,10 @@ func (s *Session) Unlooked(parent *tree.Manifest) bool {
 		if !seen[id] {
 			return false
 		}
+	}
+	if name := s.missesSegment(); name != "" {
+		s.r.o.Logger.Warn("an index segment is lost; every unchanged file is looked up, and stored again where need be", "segment", name)
+		return false
 	}
 	return true
 }

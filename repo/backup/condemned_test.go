@@ -226,3 +226,36 @@ func TestLapsedSessionGoesOn(t *testing.T) {
 	}
 	sameAsSource(t, readBack(t, l.open(t, l.st), res.Snapshot), dir)
 }
+
+// TestLostSegmentIsMissed loses, or cuts, the index segment that locates a source's chunks. Nothing in the source changed; the next backup
+// looks everything up all the same, because its host remembers the segment, and its snapshot restores.
+func TestLostSegmentIsMissed(t *testing.T) {
+	for name, harm := range map[string]func(*testing.T, *lab, string){
+		"lost": func(t *testing.T, l *lab, name string) { must(t, l.st.Delete(t.Context(), name)) },
+		"cut": func(t *testing.T, l *lab, name string) {
+			b, err := l.st.Get(t.Context(), name, 0, -1, nil)
+			must(t, err)
+			l.st.Replace(name, b[:len(b)/2])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			small(t, dir)
+			l := newLab(t)
+			cache := t.TempDir()
+			cached := func(st storage.Store) *repo.Repo {
+				o := l.options()
+				o.Cache = cache
+				r, err := repo.Open(t.Context(), st, repo.Secret{Passphrase: "test"}, o)
+				must(t, err)
+				return r
+			}
+			_, err := runIn(t, cached(l.st), options(dir))
+			must(t, err)
+			harm(t, l, l.objects("index/00000000/data/")[0])
+			res, err := runIn(t, cached(l.st), options(dir))
+			must(t, err)
+			sameAsSource(t, readBack(t, l.open(t, l.st), res.Snapshot), dir)
+		})
+	}
+}
