@@ -57,7 +57,7 @@ func (s *Session) putManifest(ctx context.Context, m *tree.Manifest) (*Snapshot,
 		return nil, err
 	}
 	start := time.Unix(0, m.Window[0]).UTC()
-	name := "snapshots/" + s.r.SourceTag(s.dataset, s.host) + "/" + start.Format(startLayout) + "-" + idHex(newID())
+	name := s.sourcePrefix() + start.Format(startLayout) + "-" + idHex(newID())
 	info, _, err := s.r.putSealed(ctx, seal.Manifest, name, payload)
 	if err != nil {
 		return nil, err
