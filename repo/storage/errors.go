@@ -13,6 +13,11 @@ var (
 	ErrRange = errors.New("range lies beyond the object")
 	// ErrUnsupported is returned when the storage cannot do what an option asks.
 	ErrUnsupported = errors.New("not supported by this storage")
+	// ErrDenied is returned when the storage refuses the credentials, or what they may do: no repetition helps.
+	ErrDenied = errors.New("permission denied by the storage")
+	// ErrSlowDown is returned when the storage asks for fewer requests. The error is temporary as well, and whoever
+	// repeats calls gives the storage time, in all of them.
+	ErrSlowDown = errors.New("the storage asks for fewer requests")
 )
 
 // OpError is a failed operation of a Store.

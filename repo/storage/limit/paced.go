@@ -1,0 +1,43 @@
+package limit
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+)
+
+// paced is a body that is read at the rate of a bucket.
+type paced struct {
+	ctx    context.Context // of the Put that reads it
+	bucket *bucket
+	body   io.ReaderAt
+	size   int64
+	free   atomic.Int64 // bytes that may still be read without paying
+}
+
+func newPaced(ctx context.Context, b *bucket, body io.ReaderAt, size int64, hashing int) *paced {
+	p := &paced{ctx: ctx, bucket: b, body: body, size: size}
+	p.free.Store(int64(hashing) * size)
+	return p
+}
+
+// ReadAt implements io.ReaderAt. After the context is done it returns the context's error.
+func (p *paced) ReadAt(b []byte, off int64) (n int, err error) {
+	for len(b) > 0 {
+		piece := b[:min(int64(len(b)), p.bucket.piece)]
+		// What lies beyond the end is asked for and never comes.
+		price := min(int64(len(piece)), max(p.size-off, 0))
+		if p.free.Add(-price) < 0 {
+			if err := p.bucket.pay(p.ctx, int(price)); err != nil {
+				return n, err
+			}
+		}
+		got, err := p.body.ReadAt(piece, off)
+		n += got
+		if err != nil || got < len(piece) {
+			return n, err
+		}
+		b, off = b[got:], off+int64(got)
+	}
+	return n, nil
+}

@@ -1,0 +1,114 @@
+package meter
+
+import (
+	"math"
+	"math/bits"
+	"sync"
+	"time"
+)
+
+// Totals is what a Store has counted. It is a plain value.
+type Totals struct {
+	Put, Get, Stat, List, Delete uint64 // requests that have ended, whatever came of them
+
+	// Failed counts requests of all kinds that did not do what was asked. Cancelled ones are left out, and a Stat
+	// that finds nothing and a conditional Put that finds something have their answer.
+	Failed  uint64
+	Retries uint64 // attempts that repeat another one
+
+	Sent, Received uint64 // bytes of bodies, in requests that went well
+
+	// P50, P99 and Max are durations of requests that were not cancelled. The first two are at most 1/16 too long.
+	P50, P99, Max time.Duration
+}
+
+// Requests is the number of all requests.
+func (t Totals) Requests() uint64 { return t.Put + t.Get + t.Stat + t.List + t.Delete }
+
+// tally adds up.
+type tally struct {
+	mu       sync.Mutex
+	requests [numOps]uint64
+	failed   uint64
+	retries  uint64
+	sent     uint64
+	received uint64
+	times    spread
+}
+
+func (t *tally) count(r *request, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.requests[r.op]++
+	if failure(r.op, r.result) {
+		t.failed++
+	}
+	t.sent += uint64(r.sent)
+	t.received += uint64(r.received)
+	if r.result != cancelled {
+		t.times.add(took)
+	}
+}
+
+func (t *tally) retried() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.retries++
+}
+
+func (t *tally) totals() Totals {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Totals{
+		Put: t.requests[put], Get: t.requests[get], Stat: t.requests[stat], List: t.requests[list], Delete: t.requests[del],
+		Failed: t.failed, Retries: t.retries, Sent: t.sent, Received: t.received,
+		P50: t.times.quantile(0.5), P99: t.times.quantile(0.99), Max: t.times.max,
+	}
+}
+
+// spread counts durations in cells: sixteen for every doubling, so that a cell's upper end is at most 1/16 above
+// all that is in it. Below 16 ns each nanosecond has a cell.
+type spread struct {
+	cells [60 * perDoubling]uint64
+	n     uint64
+	max   time.Duration
+}
+
+const perDoubling = 16
+
+func (s *spread) add(d time.Duration) {
+	d = max(d, 0)
+	s.cells[cell(uint64(d))]++
+	s.n++
+	s.max = max(s.max, d)
+}
+
+// quantile returns a duration that so great a share of all does not exceed; 0 of none.
+func (s *spread) quantile(share float64) time.Duration {
+	rank := uint64(math.Ceil(share * float64(s.n)))
+	seen := uint64(0)
+	for i, n := range s.cells {
+		if seen += n; n > 0 && seen >= rank {
+			return min(time.Duration(upper(i)), s.max)
+		}
+	}
+	return 0
+}
+
+// cell is the number of the cell of v: the position of the highest bit, and the four bits after it.
+func cell(v uint64) int {
+	if v < perDoubling {
+		return int(v)
+	}
+	shift := bits.Len64(v) - 5
+	return (shift+1)*perDoubling + int(v>>shift) - perDoubling
+}
+
+// upper is the greatest value in a cell.
+func upper(i int) uint64 {
+	if i < perDoubling {
+		return uint64(i)
+	}
+	shift := i/perDoubling - 1
+	return uint64(i%perDoubling+perDoubling+1)<<shift - 1
+}
