@@ -13,12 +13,12 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 
 # Where goroutines meet: the packages that the race detector runs over.
-RACE := ./chunk/... ./repo/... ./cmd/... $(if $(wildcard index/*.go),./index/...)
+RACE := ./chunk/... ./repo/... ./cmd/... ./internal/miniotest/... $(if $(wildcard index/*.go),./index/...)
 
 STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo deps test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean
+.PHONY: help build install demo deps servers test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,13 +35,16 @@ demo: build ## back up a small game world, play on, restore the first moment
 deps: ## install the Debian packages that the tests need (as root), or name them
 	@bash internal/tools/deps.sh
 
-test: deps ## everything; a test that cannot run here fails
+servers: ## build MinIO, the Versity gateway and mc into .tools, once (STORE_TOOLS=folder)
+	@bash internal/tools/servers.sh
+
+test: deps servers ## everything; a test that cannot run here fails
 	STORE_REQUIRE=all go test -timeout 40m ./...
 
 quick: ## the short tests: under a minute, needs nothing but Go
 	go test -short ./...
 
-race: ## the short tests of what runs in parallel, under the race detector
+race: servers ## the short tests of what runs in parallel, under the race detector
 	CGO_ENABLED=1 go test -race -short -timeout 30m $(RACE)
 
 lint: fmt-check ## formatting, vet, staticcheck, modernizers, modules, import directions
@@ -66,14 +69,14 @@ tidy: ## bring go.mod and go.sum up to date
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@bash internal/tools/fuzz.sh $(FUZZTIME)
 
-crash: ## the crash walks in full: a stop after every single operation
+crash: servers ## the crash walks in full: a stop after every single operation
 	STORE_CRASH=all go test -count=1 -timeout 80m -run Crash ./...
 
-bench: deps ## all benchmarks; BENCH=regexp chooses those of the packages
+bench: deps servers ## all benchmarks; BENCH=regexp chooses those of the packages
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 80m ./...
 	@$(MAKE) --no-print-directory bench-peers
 
-bench-peers: deps ## compare with restic on real input (40 minutes, 25 GB); PEERS=flags
+bench-peers: deps servers ## compare with restic on real input (40 minutes, 25 GB); PEERS=flags
 	go run ./bench $(if $(filter 0,$(shell id -u)),-image) -md docs/benchmarks.md $(PEERS)
 
 cover: ## coverage by function, to be read and not aimed at
@@ -83,3 +86,6 @@ cover: ## coverage by function, to be read and not aimed at
 
 clean: ## remove what was built
 	rm -rf bin
+
+distclean: clean ## remove the servers as well
+	rm -rf .tools
