@@ -3,6 +3,7 @@ package repo
 import (
 	"cmp"
 	"log/slog"
+	"os"
 	"runtime"
 	"time"
 )
@@ -17,9 +18,6 @@ const (
 	closeWithin = 30 * time.Second   // what a cancelled session may still take to leave the store tidy
 )
 
-// PackBuffers is how many packs may be open or on their way to the store at a time.
-const PackBuffers = 4
-
 // Options of Open and Init. The zero value is fine.
 type Options struct {
 	// Now is the host's clock; nil is time.Now.
@@ -30,6 +28,14 @@ type Options struct {
 	Cache string
 	// Sealers is how many goroutines compress and seal; 0 is one for each core.
 	Sealers int
+	// PackBuffers is how many packs a session may have open or on their way to the store at a time; each is 36 MiB of memory.
+	// 0 is one for each core, but at most 16, and at most as many as fit into a 32nd of the memory of the machine, or of
+	// the control group; and 4 in any case. 1 counts as 2.
+	PackBuffers int
+	// SlowDowns counts the answers by which the store asked for fewer requests and which something between it and the
+	// repository answered by repeating the calls. Fewer transfers run at a time when it grows. It is called by many
+	// goroutines; nil: none are hidden.
+	SlowDowns func() uint64
 	// Version is the program's version, for leases, manifests and reports.
 	Version string
 	// Host is this host's name.
@@ -42,5 +48,9 @@ func (o Options) withDefaults() Options {
 	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	o.Sealers = cmp.Or(o.Sealers, runtime.GOMAXPROCS(0))
+	if o.PackBuffers == 0 {
+		o.PackBuffers = packBuffers(runtime.GOMAXPROCS(0), memory(os.DirFS("/")))
+	}
+	o.PackBuffers = max(o.PackBuffers, 2) // one may hold the open tree pack
 	return o
 }

@@ -7,28 +7,30 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
+	"savepoint/internal/adapt"
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
 )
 
 const (
-	dataSlots = 2
-	uploaders = 2
+	dataSlots  = 2
+	fewUploads = 2 // so many at a time are always allowed
 )
 
 // packer turns blocks into stored packs: sealers compress blocks and put them into the open packs, uploaders finish, check
-// and store full packs. It never holds more than PackBuffers pack buffers.
+// and store full packs. It never holds more than the option PackBuffers of pack buffers. There is an uploader for each buffer, and
+// a limiter says how many of them put at a time.
 type packer struct {
 	r        *Repo
 	lease    func() record.ID                                       // under which a pack is put
 	uploaded func(context.Context, *pack.Finished, record.ID) error // called for each durable pack, by several goroutines
 	slots    [dataSlots + 1]*slot                                   // the last is for tree chunks
+	buffers  buffers
 	jobs     chan job
 	full     chan *openPack
-	free     chan []byte // pack buffers that may be used; nil ones are not mapped yet
-	blocks   sync.Pool   // of *pack.Block
+	checks   chan struct{} // a place for each check of a pack that may run at a time
+	uploads  *adapt.Limiter
+	blocks   sync.Pool // of *pack.Block
 	wg       sync.WaitGroup
 
 	sealing, storing sync.WaitGroup // blocks and packs on their way
@@ -40,19 +42,6 @@ type packer struct {
 	lost error // why a block never came: what is there is stored, but is not whole
 }
 
-// slot is one open pack.
-type slot struct {
-	kind pack.Kind
-
-	mu   sync.Mutex
-	open *openPack
-}
-
-type openPack struct {
-	*pack.Builder
-	buf []byte
-}
-
 type job struct {
 	slot  *slot
 	block *pack.Block
@@ -60,21 +49,24 @@ type job struct {
 
 // start starts the goroutines, which live until stop.
 func (p *packer) start(ctx context.Context) {
-	p.jobs = make(chan job, p.r.o.Sealers)
-	p.full = make(chan *openPack, PackBuffers)
-	p.free = make(chan []byte, PackBuffers)
-	for range PackBuffers {
-		p.free <- nil
-	}
+	o := p.r.o
+	p.jobs = make(chan job, o.Sealers)
+	p.full = make(chan *openPack, o.PackBuffers)
+	p.checks = make(chan struct{}, o.Sealers)
+	p.uploads = adapt.New(adapt.Options{Min: fewUploads, Max: o.PackBuffers, SlowDowns: o.SlowDowns})
 	p.blocks.New = func() any { return new(pack.Block) }
 	for i := range p.slots {
 		p.slots[i] = &slot{kind: pack.Data}
 	}
+	for i, s := range p.slots[:dataSlots] {
+		s.other = p.slots[(i+1)%dataSlots]
+	}
 	p.slots[dataSlots].kind = pack.Meta
-	for range p.r.o.Sealers {
+	p.buffers.init(ctx, o.PackBuffers)
+	for range o.Sealers {
 		p.wg.Go(func() { p.sealBlocks(ctx) })
 	}
-	for range uploaders {
+	for range o.PackBuffers {
 		p.wg.Go(func() { p.storePacks(ctx) })
 	}
 }
@@ -89,12 +81,11 @@ func (p *packer) stop() {
 	p.wg.Wait()
 	for _, s := range p.slots {
 		if s.open != nil {
-			unmap(s.open.buf)
+			p.buffers.give(s.open.buf)
+			s.open = nil
 		}
 	}
-	for range len(p.free) {
-		unmap(<-p.free)
-	}
+	p.buffers.unmap()
 }
 
 func (p *packer) slot(kind pack.Kind) *slot {
@@ -175,50 +166,21 @@ func (p *packer) sealBlocks(ctx context.Context) {
 func (p *packer) seal(ctx context.Context, j job) error {
 	j.block.Compress(p.r.codec)
 	for {
-		o, err := p.builder(ctx, j.slot)
+		o, err := p.buffers.open(ctx, j.slot, p.newPack)
 		if err != nil {
 			return err
 		}
 		if o.Add(j.block) {
 			return nil
 		}
-		j.slot.mu.Lock()
-		if j.slot.open == o {
-			j.slot.open = nil
+		if p.buffers.close(o) {
 			p.queue(o)
 		}
-		j.slot.mu.Unlock()
 	}
 }
 
-// builder returns the slot's open pack, or opens one when a buffer is free.
-func (p *packer) builder(ctx context.Context, s *slot) (*openPack, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open != nil {
-		return s.open, nil
-	}
-	var buf []byte
-	select {
-	case buf = <-p.free:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if buf == nil {
-		var err error
-		buf, err = unix.Mmap(-1, 0, pack.BufferLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-		if err != nil {
-			p.free <- nil
-			return nil, fmt.Errorf("memory for a pack: %w", err)
-		}
-	}
-	b, err := pack.NewBuilder(p.r.ring, s.kind, buf)
-	if err != nil {
-		p.free <- buf
-		return nil, err
-	}
-	s.open = &openPack{b, buf}
-	return s.open, nil
+func (p *packer) newPack(kind pack.Kind, buf []byte) (*pack.Builder, error) {
+	return pack.NewBuilder(p.r.ring, kind, buf)
 }
 
 func (p *packer) queue(o *openPack) {
@@ -233,23 +195,53 @@ func (p *packer) storePacks(ctx context.Context) {
 				p.fail(err)
 			}
 		}
-		p.free <- o.buf
+		p.buffers.give(o.buf)
 		p.storing.Done()
 	}
 }
 
 // store finishes a pack, opens it again and compares every chunk with its ID, and only then puts it.
 func (p *packer) store(ctx context.Context, o *openPack) error {
-	f := o.Finish()
-	name := pack.Name(f.Kind, f.ID)
-	if _, err := pack.Check(p.r.ring, p.r.codec, f.Kind, p.r.key(f.Kind), f.Bytes); err != nil {
-		return fmt.Errorf("pack %s is wrong before it is stored; nothing was published; test this machine's memory and processor: %w", name, err)
+	f, err := p.finish(o)
+	if err != nil {
+		return err
 	}
-	lease := p.lease()
-	if _, err := p.r.put(ctx, name, f.Bytes); err != nil {
+	permit, err := p.uploads.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	lease, err := p.put(ctx, f, permit)
+	if err != nil {
 		return err
 	}
 	return p.uploaded(ctx, f, lease)
+}
+
+// put puts a pack, unless another one failed while this one waited for its permit, which it gives back. It returns the lease
+// under which it was put.
+func (p *packer) put(ctx context.Context, f *pack.Finished, permit *adapt.Permit) (record.ID, error) {
+	defer permit.Release()
+	lease := p.lease()
+	if err := p.failed(); err != nil {
+		return lease, err
+	}
+	if _, err := p.r.put(ctx, pack.Name(f.Kind, f.ID), f.Bytes); err != nil {
+		return lease, err
+	}
+	permit.Done(int64(len(f.Bytes)))
+	return lease, nil
+}
+
+// finish completes and checks a pack. No more of them are checked at a time than there are sealers.
+func (p *packer) finish(o *openPack) (*pack.Finished, error) {
+	p.checks <- struct{}{}
+	defer func() { <-p.checks }()
+	f := o.Finish()
+	if _, err := pack.Check(p.r.ring, p.r.codec, f.Kind, p.r.key(f.Kind), f.Bytes); err != nil {
+		return nil, fmt.Errorf("pack %s is wrong before it is stored; nothing was published; test this machine's memory and processor: %w",
+			pack.Name(f.Kind, f.ID), err)
+	}
+	return f, nil
 }
 
 // drain waits until everything sent so far is durable. Streams must have been flushed.
@@ -263,12 +255,9 @@ func (p *packer) drain() error {
 		return err
 	}
 	for _, s := range p.slots {
-		s.mu.Lock()
-		if s.open != nil {
-			p.queue(s.open)
-			s.open = nil
+		if o := p.buffers.closeSlot(s); o != nil {
+			p.queue(o)
 		}
-		s.mu.Unlock()
 	}
 	p.storing.Wait()
 	return p.failed()
@@ -282,14 +271,8 @@ func (p *packer) join() error {
 	}
 	joined, err := a.open.Absorb(b.open.Builder)
 	if joined {
-		p.free <- b.open.buf
+		p.buffers.give(b.open.buf)
 		b.open = nil
 	}
 	return err
-}
-
-func unmap(buf []byte) {
-	if buf != nil {
-		_ = unix.Munmap(buf) // fails only for what was not mapped
-	}
 }

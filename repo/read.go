@@ -42,29 +42,44 @@ func (o *Opened) Chunk(e pack.Entry) ([]byte, error) {
 	return b, nil
 }
 
-// Fetch is memory that ReadBlocks uses again from call to call. One goroutine at a time.
+// Fetch is memory that ReadBlocks and OpenBlocks use again from call to call. One goroutine at a time.
 type Fetch struct{ sealed, plain []byte }
 
-// ReadBlocks reads blocks [first, last] of a pack with one request and calls each for every one, in order; the block is valid
-// during the call. A block that is missing or does not open is a *CorruptError that names the pack; each is not called for
-// it, and none after it.
+// ReadBlocks reads blocks [first, last] of a pack with one request and opens them: FetchBlocks and OpenBlocks.
 func (r *Repo) ReadBlocks(ctx context.Context, p *Packed, first, last int, f *Fetch, each func(block int, b *Opened) error) error {
-	from, end := int64(p.Blocks[first].Offset), p.Blocks[last].End()
 	var err error
-	f.sealed, err = r.st.Get(ctx, p.Name(), from, end-from, f.sealed[:0])
+	if f.sealed, err = r.FetchBlocks(ctx, p, first, last, f.sealed[:0]); err != nil {
+		return err
+	}
+	return r.OpenBlocks(p, first, last, f.sealed, f, each)
+}
+
+// FetchBlocks appends blocks [first, last] of a pack, as they are stored, to dst with one request. Blocks that are not there are a
+// *CorruptError that names the pack. After an error it returns dst as it was.
+func (r *Repo) FetchBlocks(ctx context.Context, p *Packed, first, last int, dst []byte) ([]byte, error) {
+	from, end := int64(p.Blocks[first].Offset), p.Blocks[last].End()
+	out, err := r.st.Get(ctx, p.Name(), from, end-from, dst)
 	if err != nil {
-		return r.readError(p.Name(), err)
+		return dst, r.readError(p.Name(), err)
 	}
-	if int64(len(f.sealed)) != end-from {
-		return &CorruptError{Object: p.Name(), Err: fmt.Errorf("the store gave %d bytes of %d", len(f.sealed), end-from)}
+	if n := int64(len(out) - len(dst)); n != end-from {
+		return dst, &CorruptError{Object: p.Name(), Err: fmt.Errorf("the store gave %d bytes of %d", n, end-from)}
 	}
+	return out, nil
+}
+
+// OpenBlocks opens blocks [first, last] of a pack, which FetchBlocks brought as sealed, and calls each for every one, in order; the
+// block is valid during the call. A block that does not open is a *CorruptError that names the pack; each is not called for
+// it, and none after it.
+func (r *Repo) OpenBlocks(p *Packed, first, last int, sealed []byte, f *Fetch, each func(block int, b *Opened) error) error {
 	o, err := pack.NewOpener(r.ring, r.codec, p.Kind, p.Salt)
 	if err != nil {
 		return corrupt(p.Name(), err)
 	}
+	from := int64(p.Blocks[first].Offset)
 	for i := first; i <= last; i++ {
 		info := p.Blocks[i]
-		if f.plain, err = o.Block(f.plain[:0], info, f.sealed[int64(info.Offset)-from:info.End()-from]); err != nil {
+		if f.plain, err = o.Block(f.plain[:0], info, sealed[int64(info.Offset)-from:info.End()-from]); err != nil {
 			return corrupt(p.Name(), err)
 		}
 		if err := each(i, &Opened{key: r.key(p.Kind), name: p.Name(), plain: f.plain}); err != nil {

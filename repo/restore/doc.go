@@ -11,7 +11,9 @@
 //
 // # Transfer
 //
-// Workers read, check the ID of every chunk before a byte of it is written, and write. A file of one chunk is created, written,
+// Requests run under a limiter (package internal/adapt) that finds out how many of them at a time pay; what they bring goes to workers,
+// which open it, check the ID of every chunk before a byte of it is written, and write. A request whose bytes no worker has
+// taken yet counts as one, so a slow target holds back the requests. A file of one chunk is created, written,
 // given its metadata and closed in one go; other files are open in a bounded table, are as long as they will be from the
 // start, so that holes stay holes, and get their metadata with their last chunk. A chunk that cannot be read in one place
 // is read in another, if there is one.
@@ -51,6 +53,8 @@
 //
 // For every entry 48 bytes and its name; for every different chunk 67 at most (72 for a moment while a table grows); for every place
 // of a chunk 16; so about 130 bytes and the name for a file of one chunk. For an entry with attributes, a link target, a device number or several names, or holes, 64 and these;
-// for a directory that waits for its turn 32 and its content list. For each worker two blocks (1.2 MiB, 18 MiB at most) and the
-// bytes of one request (4 MiB, or one block). The reader of tree chunks keeps 32 blocks.
+// for a directory that waits for its turn 32 and its content list. For each worker two blocks (1.2 MiB, 18 MiB at most). The bytes of
+// (requests at a time + workers) requests (4 MiB, or one block each): requests at a time are 2 where more of them are not
+// faster, as in a directory (and up to 4 for the moments in which that is found out), and [Options].Fetches, 16, at most; so
+// on two cores 16 MiB, and 72 MiB for a distant store. The reader of tree chunks keeps 32 blocks.
 package restore

@@ -27,8 +27,11 @@ type Options struct {
 	// Target is the absolute path of the directory to restore into. It is created with mode 0700, and so are its parents, when it is
 	// missing; otherwise it must be an empty directory.
 	Target string
-	// Workers fetch and write; zero is one for each core. More of them hide the latency of a distant store.
+	// Workers open, check and write; zero is one for each core.
 	Workers int
+	// Fetches is how many requests may be on their way at a time, if that is faster than fewer; zero is 16. It hides the latency
+	// of a distant store.
+	Fetches int
 	Events  Events
 	// Now is the clock for the durations of phases; nil is that of the repository.
 	Now func() time.Time
@@ -59,6 +62,7 @@ type Progress struct {
 
 func (o Options) withDefaults(r *repo.Repo) Options {
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.Fetches = cmp.Or(o.Fetches, manyFetches)
 	if o.Now == nil {
 		o.Now = r.Options().Now
 	}
@@ -70,8 +74,8 @@ func (o Options) validate() error {
 	if !filepath.IsAbs(o.Target) {
 		return errors.New("restore: the target is not an absolute path")
 	}
-	if o.Workers < 0 {
-		return errors.New("restore: less than no workers")
+	if o.Workers < 0 || o.Fetches < 0 {
+		return errors.New("restore: less than no workers or requests")
 	}
 	return nil
 }

@@ -11,6 +11,12 @@ const (
 	maxRange = 4 << 20
 )
 
+// How many requests are on their way at a time: always allowed, and at most where nothing else is said.
+const (
+	fewFetches  = 2
+	manyFetches = 16
+)
+
 // run is one request: blocks of a pack, and the chunks in them, order[from:to].
 type run struct{ pack, first, last, from, to uint32 }
 

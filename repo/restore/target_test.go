@@ -156,7 +156,7 @@ func TestFullDisk(t *testing.T) {
 	target := filepath.Join(small, "t")
 	_, err := restore.Run(t.Context(), r, snap, restore.Selection{}, restore.Options{Target: target})
 	var te *restore.TargetError
-	if !errors.As(err, &te) || !errors.Is(err, unix.ENOSPC) || te.Op != "write" || !strings.HasPrefix(te.Path, target+"/d") {
+	if !errors.As(err, &te) || !errors.Is(err, unix.ENOSPC) || te.Op != "write" || !strings.HasPrefix(te.Path, target+"/") {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{"the repository is unharmed", "the target is incomplete", restore.IncompleteMarker, "run the restore again", target} {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"savepoint/internal/adapt"
 	"savepoint/repo"
 	"savepoint/repo/pack"
 )
@@ -18,6 +20,9 @@ type transfer struct {
 	w *writer
 	o Options
 
+	fetches *adapt.Limiter
+	memory  ranges
+
 	mu     sync.Mutex
 	failed []uint32 // chunks that could not be read where they were looked for
 	causes map[uint32]error
@@ -27,6 +32,7 @@ type transfer struct {
 // the store's or the context's.
 func (t *transfer) do(ctx context.Context, runs []run) error {
 	t.causes = map[uint32]error{}
+	t.fetches = adapt.New(adapt.Options{Min: min(fewFetches, t.o.Fetches), Max: t.o.Fetches, SlowDowns: t.r.Options().SlowDowns})
 	for len(runs) > 0 {
 		if err := t.pass(ctx, runs); err != nil {
 			return err
@@ -46,26 +52,22 @@ func (t *transfer) do(ctx context.Context, runs []run) error {
 	return nil
 }
 
-// pass fetches the runs with all workers.
+// pass brings the runs. Those who fetch and those who write meet at a channel without room: what was fetched and not taken
+// keeps its permit, so that no more is fetched ahead than the limit allows.
 func (t *transfer) pass(ctx context.Context, runs []run) error {
 	g, ctx := errgroup.WithContext(ctx)
-	next := make(chan run)
+	got := make(chan fetched)
 	g.Go(func() error {
-		defer close(next)
-		for _, r := range runs {
-			select {
-			case next <- r:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
+		defer close(got)
+		return t.fetchAll(ctx, runs, got)
 	})
 	for range min(t.o.Workers, len(runs)) {
 		g.Go(func() error {
 			var f repo.Fetch
-			for r := range next {
-				if err := t.fetch(ctx, &f, r); err != nil {
+			for r := range got {
+				err := t.write(ctx, &f, r)
+				t.memory.put(r.sealed, t.fetches.Limit()+t.o.Workers)
+				if err != nil {
 					return err
 				}
 				if t.o.Events.Progress != nil {
@@ -78,23 +80,85 @@ func (t *transfer) pass(ctx context.Context, runs []run) error {
 	return g.Wait()
 }
 
-// fetch reads one run and writes its chunks. When a block cannot be read it reads those behind it one by one.
-func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
-	at := r.from // the next chunk in p.order
-	var j joined
+// fetchAll fetches the runs, in their order, as many at a time as the limiter allows.
+func (t *transfer) fetchAll(ctx context.Context, runs []run, got chan<- fetched) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(t.o.Fetches, len(runs)) {
+		g.Go(func() error {
+			for {
+				permit, err := t.fetches.Acquire(ctx)
+				if err != nil {
+					return err
+				}
+				i := next.Add(1) - 1
+				if i < int64(len(runs)) {
+					err = t.fetchOne(ctx, runs[i], permit, got)
+				}
+				permit.Release()
+				if err != nil || i >= int64(len(runs)) {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// fetchOne fetches a run and hands it on.
+func (t *transfer) fetchOne(ctx context.Context, r run, permit *adapt.Permit, got chan<- fetched) error {
+	n := int64(t.p.bytes(r))
+	f := t.fetch(ctx, r, t.memory.get(int(n)))
+	switch {
+	case f.err == nil:
+		permit.Done(n)
+	case !errors.Is(f.err, repo.ErrCorrupt):
+		return f.err
+	default:
+		permit.Done(0)
+	}
+	select {
+	case got <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// fetched is a run with its blocks as they are stored, or why they cannot be had.
+type fetched struct {
+	run
+	sealed []byte
+	err    error
+}
+
+// fetch reads a run into the memory of dst.
+func (t *transfer) fetch(ctx context.Context, r run, dst []byte) fetched {
 	t.w.rec.requests.Add(1)
 	t.w.rec.fetched.Add(t.p.bytes(r))
-	err := t.r.ReadBlocks(ctx, t.p.packs[r.pack].Packed, int(r.first), int(r.last), f, func(block int, b *repo.Opened) error {
-		for ; at < r.to && t.p.wants.at(t.p.order[at]).block == uint32(block); at++ {
-			if err := ctx.Err(); err != nil {
-				return err
+	sealed, err := t.r.FetchBlocks(ctx, t.p.packs[r.pack].Packed, int(r.first), int(r.last), dst[:0])
+	return fetched{r, sealed, err}
+}
+
+// write opens the blocks of a run and writes its chunks. When a block cannot be read it reads those behind it again, one by one,
+// and without a permit: those who fetch may be waiting for it.
+func (t *transfer) write(ctx context.Context, f *repo.Fetch, r fetched) error {
+	at := r.from // the next chunk in p.order
+	err := r.err
+	if err == nil {
+		var j joined
+		err = t.r.OpenBlocks(t.p.packs[r.pack].Packed, int(r.first), int(r.last), r.sealed, f, func(block int, b *repo.Opened) error {
+			for ; at < r.to && t.p.wants.at(t.p.order[at]).block == uint32(block); at++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := t.chunk(t.p.order[at], b, &j); err != nil {
+					return err
+				}
 			}
-			if err := t.chunk(t.p.order[at], b, &j); err != nil {
-				return err
-			}
-		}
-		return t.flush(&j)
-	})
+			return t.flush(&j)
+		})
+	}
 	if err == nil || !errors.Is(err, repo.ErrCorrupt) {
 		return err
 	}
@@ -111,7 +175,7 @@ func (t *transfer) fetch(ctx context.Context, f *repo.Fetch, r run) error {
 			at++
 		}
 		one.to = at
-		if err := t.fetch(ctx, f, one); err != nil {
+		if err := t.write(ctx, f, t.fetch(ctx, one, r.sealed)); err != nil {
 			return err
 		}
 	}
