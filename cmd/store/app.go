@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"savepoint/internal/policy"
+	"savepoint/repo/storage/meter"
+	"savepoint/repo/storage/s3"
 )
 
 // app is one run of the program.
@@ -32,6 +34,10 @@ type app struct {
 	config *policy.File // never nil once a command runs
 	log    *slog.Logger
 	runID  string
+
+	place  location     // of the repository, once it was opened
+	bucket *s3.Store    // open; nil: a folder
+	meter  *meter.Store // counts its requests; nil: none was opened
 
 	// found is the worst that a command met and went on after; message says what.
 	found int
@@ -128,6 +134,9 @@ func (a *app) action(fn func(ctx context.Context, args []string) error) func(*co
 	return func(cmd *cobra.Command, args []string) error {
 		a.ran = true
 		if err := a.g.check(cmd.Flags()); err != nil {
+			return err
+		}
+		if err := a.checkSettings(); err != nil {
 			return err
 		}
 		a.log = a.logger()

@@ -34,6 +34,7 @@ type backupDocument struct {
 	Faults   []faultDocument   `json:"faults"`
 	Damaged  []string          `json:"damaged"`
 	Stats    backupStats       `json:"stats"`
+	Storage  storageDocument   `json:"storage"`
 	Restore  string            `json:"restore_command"`
 	Run      string            `json:"run"`
 }
@@ -123,7 +124,7 @@ func (a *app) backupOptions(args []string, o backupOptions) (backup.Options, err
 	if err != nil {
 		return opt, err
 	}
-	if err := d.refuseOverlap(loc.path); err != nil {
+	if err := d.refuseOverlap(loc); err != nil {
 		return opt, err
 	}
 	if len(d.paths) > len(args) && len(args) > 0 {
@@ -171,7 +172,7 @@ func (a *app) backupError(err error, res *backup.Result) error {
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) {
 		return hinted(err, "No snapshot was made; earlier ones are safe. Whoever backs up must be able to write the repository and own its folders: see its owner and mode.")
 	}
-	return hinted(err, "No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.")
+	return hinted(err, "%s", sentences("No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.", a.storageAdvice(err)))
 }
 
 // reportBackup prints what a backup did, and its faults always.
@@ -188,7 +189,7 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 	restore := a.commandLine(append(append([]string{"restore"}, a.again()...), s.Short())...)
 	if a.g.json {
 		doc := backupDocument{
-			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res),
+			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res), Storage: a.storageTotals(),
 			Restore: restore, Run: a.runID, Damaged: append([]string{}, res.Damaged...),
 		}
 		if res.Parent != nil {

@@ -129,22 +129,26 @@ func absolutePaths(args []string) ([]string, error) {
 	return out, nil
 }
 
-// refuseOverlap refuses a repository in what is backed up, which would back itself up for ever, and the reverse.
-func (d dataset) refuseOverlap(repository string) error {
+// refuseOverlap refuses a repository in what is backed up, which would back itself up for ever, and the reverse. A bucket is in
+// nothing.
+func (d dataset) refuseOverlap(loc location) error {
+	if loc.bucket != nil {
+		return nil
+	}
 	for _, p := range d.paths {
-		in, err := beneath(repository, p)
+		in, err := beneath(loc.path, p)
 		if err != nil {
 			return fmt.Errorf("compare %s with the repository: %w", printable(p), err)
 		}
 		if in {
-			return hinted(usagef("the repository %s lies in %s, which is to be backed up", printable(repository), printable(p)),
+			return hinted(usagef("the repository %s lies in %s, which is to be backed up", printable(loc.path), printable(p)),
 				"Move the repository elsewhere, best to another disk, or back up the folders beside it.")
 		}
-		if in, err = beneath(p, repository); err != nil {
+		if in, err = loc.contains(p); err != nil {
 			return fmt.Errorf("compare %s with the repository: %w", printable(p), err)
 		}
 		if in {
-			return usagef("%s lies in the repository %s itself", printable(p), printable(repository))
+			return usagef("%s lies in the repository %s itself", printable(p), printable(loc.path))
 		}
 	}
 	return nil

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +19,7 @@ type initOptions struct {
 	recipients           []string
 	label                string
 	noPassword           bool
+	createBucket         bool
 }
 
 // initDocument is what `init --json` prints.
@@ -32,6 +30,8 @@ type initDocument struct {
 	Password     string   `json:"password,omitempty"`
 	PasswordFile string   `json:"password_file,omitempty"`
 	MachineKey   string   `json:"machine_key,omitempty"`
+
+	Probe *probeDocument `json:"probe,omitempty"`
 }
 
 func (a *app) initCommand() *cobra.Command {
@@ -40,7 +40,7 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Make a new repository",
 		Long: "init makes a new repository. It opens with a password, a machine key file (for cron) or both; everything\n" +
-			"that opens it must be made now or is lost for good with the data.",
+			"that opens it must be made now or is lost for good with the data.\n\n" + probeHelp,
 		Args: cobra.NoArgs,
 		RunE: a.action(func(ctx context.Context, _ []string) error { return a.runInit(ctx, o) }),
 	}
@@ -49,6 +49,7 @@ func (a *app) initCommand() *cobra.Command {
 	f.StringVar(&o.machineKey, "machine-key", "", "make a machine key too and write it to the new `FILE`, for --key-file")
 	f.StringArrayVar(&o.recipients, "recipient", nil, "let the owner of this age key (`age1…`) open the repository too; may be repeated")
 	f.StringVar(&o.label, "label", "default", "label of the new key slots: a-z, 0-9, dot, underscore")
+	f.BoolVar(&o.createBucket, "create-bucket", false, "make the bucket of s3://… when there is none")
 	f.BoolVar(&o.noPassword, "no-password", false, "no password: only --machine-key and --recipient open the repository")
 	return cmd
 }
@@ -65,10 +66,8 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := loc.refuseForInit(); err != nil {
-		return err
-	}
-	if err := loc.refuseSecrets(o.generate, o.machineKey); err != nil {
+	st, findings, err := a.placeForInit(ctx, loc, o)
+	if err != nil {
 		return err
 	}
 	made := &newSecrets{}
@@ -77,9 +76,10 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	st, err := file.Create(loc.path)
-	if err != nil {
-		return err
+	if loc.bucket == nil {
+		if st, err = file.Create(loc.path); err != nil {
+			return err
+		}
 	}
 	r, err := repo.Init(ctx, st, slots, opt)
 	debug.FreeOSMemory() // scrypt took 64 MiB
@@ -87,13 +87,13 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 		if _, there := st.Stat(ctx, seal.ConfigName); there == nil && !errors.Is(err, repo.ErrExists) {
 			made.keep() // it came to exist after all
 		}
-		return hinted(fmt.Errorf("make repository %s: %w", printable(loc.path), err), "%s", initHint(err))
+		return hinted(fmt.Errorf("make repository %s: %w", printable(loc.String()), err), "%s", sentences(initHint(err), a.storageAdvice(err)))
 	}
 	made.keep()
-	if err := made.nameRepository(r.ID().String(), loc.path); err != nil {
+	if err := made.nameRepository(r.ID().String(), loc.String()); err != nil {
 		a.warnf("the repository is made, but its ID could not be noted in the key file: %v", err)
 	}
-	return a.reportInit(ctx, r, loc, o, made)
+	return a.reportInit(ctx, r, loc, o, made, findings)
 }
 
 func initHint(err error) string {
@@ -125,47 +125,6 @@ func (a *app) checkInit(o initOptions) error {
 	for _, r := range o.recipients {
 		if _, err := seal.ParseRecipient(r); err != nil {
 			return hinted(usagef("recipient %q is no age public key", r), "It begins with age1; `age-keygen -y FILE` prints it.")
-		}
-	}
-	return nil
-}
-
-// refuseForInit returns an error when the folder holds anything but what an init that was cut off leaves. What looks
-// like a repository is for repo.Init to judge.
-func (l location) refuseForInit() error {
-	entries, err := os.ReadDir(l.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return hinted(usagef("repository %s: %w", printable(l.path), err), "Choose a folder, new or empty.")
-	}
-	ours := []string{seal.ConfigName, "keys", "data", "meta", "index", "snapshots", "condemned", "leases", "marks", "reports", ".tmp", "lost+found"}
-	for _, e := range entries {
-		if e.Name() == seal.ConfigName && e.Type().IsRegular() {
-			return hinted(fmt.Errorf("repository %s: %w", printable(l.path), repo.ErrExists), "%s", initHint(repo.ErrExists))
-		}
-		if !slices.Contains(ours, e.Name()) {
-			return hinted(usagef("folder %s is not empty: it holds %s", printable(l.path), printable(e.Name())),
-				"Nothing was changed. Choose a folder of its own for the repository, new or empty.")
-		}
-	}
-	return nil
-}
-
-// refuseSecrets returns an error when a file of a new secret would lie beside what it locks.
-func (l location) refuseSecrets(files ...string) error {
-	for _, f := range files {
-		if f == "" || f == "-" {
-			continue
-		}
-		in, err := beneath(f, l.path)
-		if err != nil {
-			return fmt.Errorf("compare %s with the repository: %w", printable(f), err)
-		}
-		if in {
-			return hinted(usagef("the file %s would lie in the repository that it opens: whoever gets the one would get the other", printable(f)),
-				"Nothing was changed. Choose a place elsewhere.")
 		}
 	}
 	return nil
@@ -219,12 +178,12 @@ func (a *app) newPassword(ctx context.Context, o initOptions, made *newSecrets) 
 }
 
 // reportInit says what was made and what must not be lost.
-func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o initOptions, made *newSecrets) error {
+func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o initOptions, made *newSecrets, found *probeDocument) error {
 	slots, err := r.KeySlots(ctx)
 	if err != nil {
 		return err
 	}
-	doc := initDocument{Repository: r.ID().String(), Location: loc.path, Slots: []string{},
+	doc := initDocument{Repository: r.ID().String(), Location: loc.String(), Slots: []string{}, Probe: found,
 		PasswordFile: made.passwordFile, MachineKey: made.keyFile}
 	for _, s := range slots {
 		doc.Slots = append(doc.Slots, s.Name)
@@ -253,7 +212,7 @@ func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o init
 	if len(o.recipients) > 0 {
 		what = append(what, "the age key of --recipient")
 	}
-	a.notef("Made repository %s at %s.\n%s", r.ID(), printable(loc.path), mustKeep(what))
+	a.notef("Made repository %s at %s.\n%s%s", r.ID(), printable(loc.String()), found.lines(), mustKeep(what))
 	return nil
 }
 

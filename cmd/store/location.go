@@ -10,41 +10,72 @@ import (
 	"strings"
 
 	"savepoint/repo"
-	"savepoint/repo/storage"
-	"savepoint/repo/storage/file"
+	"savepoint/repo/storage/s3"
 )
 
-// location is where a repository is or shall be: a folder.
-type location struct{ path string }
-
-// repoText returns the repository as the user named it: by flag, environment or configuration.
-func (a *app) repoText() string {
-	text := first(a.g.repo, a.getenv("STORE_REPO"), a.config.Repository)
-	if loc, err := parseLocation(text); err == nil {
-		return loc.path
-	}
-	return text
+// location is where a repository is or shall be: a folder, or a prefix in a bucket.
+type location struct {
+	path   string     // of the folder
+	bucket *s3.Config // nil: a folder
 }
 
-// location parses what repoText says.
+// String returns the location as --repo takes it. It holds no secrets.
+func (l location) String() string {
+	if l.bucket != nil {
+		return l.bucket.String()
+	}
+	return l.path
+}
+
+// contains reports whether a path lies in the repository. Nothing of this host lies in a bucket.
+func (l location) contains(path string) (bool, error) {
+	if l.bucket != nil {
+		return false, nil
+	}
+	return beneath(path, l.path)
+}
+
+// named returns the repository as the user named it, and where: by flag, environment or configuration.
+func (a *app) named() (text, by string) {
+	switch {
+	case a.g.repo != "":
+		return a.g.repo, "--repo"
+	case a.getenv("STORE_REPO") != "":
+		return a.getenv("STORE_REPO"), "STORE_REPO"
+	}
+	return a.config.Repository, "repository: in the configuration"
+}
+
+// repoText returns the repository in the form that finds it from every folder.
+func (a *app) repoText() string {
+	text, by := a.named()
+	loc, err := parseLocation(text, by)
+	if err != nil {
+		return withoutSecrets(text)
+	}
+	return loc.String()
+}
+
+// location parses what the user named.
 func (a *app) location() (location, error) {
-	text := first(a.g.repo, a.getenv("STORE_REPO"), a.config.Repository)
+	text, by := a.named()
 	if text == "" {
 		return location{}, hinted(usagef("no repository named"),
-			"Give --repo PATH, STORE_REPO, or repository: in the configuration.")
+			"Give --repo PATH or --repo s3://BUCKET/PREFIX?endpoint=HOST:PORT, STORE_REPO, or repository: in the configuration.")
 	}
-	return parseLocation(text)
+	return parseLocation(text, by)
 }
 
-// parseLocation reads a path, file:///path or, some day, other URLs.
-func parseLocation(text string) (location, error) {
+// parseLocation reads a path, file:///path or s3://bucket/prefix?endpoint=host:port. Its errors repeat nothing that can be a
+// secret.
+func parseLocation(text, by string) (location, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL || strings.ContainsAny(scheme, "/.") {
 		abs, err := filepath.Abs(text)
 		if err != nil {
 			return location{}, fmt.Errorf("repository %s: %w", printable(text), err)
 		}
-		return location{abs}, nil
+		return location{path: abs}, nil
 	}
 	switch scheme {
 	case "file":
@@ -52,33 +83,30 @@ func parseLocation(text string) (location, error) {
 		if err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/") || u.RawQuery != "" || u.Fragment != "" {
 			return location{}, usagef("repository %q: a file URL is file:///ABSOLUTE/PATH", withoutSecrets(text))
 		}
-		return location{filepath.Clean(u.Path)}, nil
+		return location{path: filepath.Clean(u.Path)}, nil
 	case "s3":
-		return location{}, hinted(usagef("repository %q: s3:// is not in this version", withoutSecrets(text)), "Use a path: --repo /srv/backup.")
+		c, err := s3.ParseURL(text)
+		if err != nil {
+			return location{}, hinted(usagef("%s: %w", by, err), "It is s3://BUCKET/PREFIX?endpoint=HOST:PORT; further parameters are region=, tls=false, "+
+				"path-style= and ca=FILE. Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the host's role.")
+		}
+		return location{bucket: &c}, nil
 	}
-	return location{}, usagef("repository %q: unknown scheme %s://; use a path or file:///PATH", withoutSecrets(text), scheme)
+	return location{}, usagef("repository %q: unknown scheme %s://; use a path, file:///PATH or s3://BUCKET/PREFIX?endpoint=HOST:PORT",
+		withoutSecrets(text), printable(scheme))
 }
 
-// withoutSecrets returns a URL without what other programs take for a user, a password or a key in it.
+// withoutSecrets returns a URL without what other programs take for a user, a password or a key in it. A path stays as it is.
 func withoutSecrets(text string) string {
-	scheme, rest, _ := strings.Cut(text, "://")
+	scheme, rest, isURL := strings.Cut(text, "://")
+	if !isURL {
+		return text
+	}
 	rest, _, _ = strings.Cut(rest, "?")
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		rest = "…" + rest[at:]
 	}
 	return scheme + "://" + rest
-}
-
-// open opens the folder. One that is missing is no repository.
-func (l location) open() (storage.Store, error) {
-	st, err := file.Open(l.path)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil, fmt.Errorf("%w at %s: there is no such folder", repo.ErrNoRepository, printable(l.path))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return st, nil
 }
 
 func (a *app) repoOptions() (repo.Options, error) {
@@ -96,18 +124,13 @@ func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := loc.open()
+	st, err := a.openStore(ctx, loc, false)
 	if err != nil {
 		return nil, err
 	}
 	// Without a secret: nobody is asked for the password of what is not there.
-	if _, err := repo.Open(ctx, st, repo.Secret{}, o); err != nil {
-		switch {
-		case errors.Is(err, repo.ErrNoRepository):
-			return nil, fmt.Errorf("%w at %s", err, printable(loc.path))
-		case !errors.Is(err, repo.ErrWrongSecret):
-			return nil, fmt.Errorf("repository %s: %w", printable(loc.path), err)
-		}
+	if _, err := repo.Open(ctx, st, repo.Secret{}, o); err != nil && !errors.Is(err, repo.ErrWrongSecret) {
+		return nil, openError(loc, "", err)
 	}
 	source, err := a.secretSource()
 	if err != nil {
@@ -122,10 +145,23 @@ func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
 		debug.FreeOSMemory() // scrypt took 64 MiB, which a backup would keep
 	}
 	if err != nil {
-		return nil, fmt.Errorf("repository %s (secret from %s): %w", printable(loc.path), source.origin, err)
+		return nil, openError(loc, source.origin, err)
 	}
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {
 		a.found = worst(a.found, exitDamage)
 	}
 	return r, nil
+}
+
+// openError says which repository could not be opened.
+func openError(loc location, origin string, err error) error {
+	switch {
+	case errors.Is(err, repo.ErrNoRepository) && loc.bucket != nil:
+		return hinted(fmt.Errorf("%w at %s", err, loc), "Check the bucket and the prefix. `store init` makes a new repository there.")
+	case errors.Is(err, repo.ErrNoRepository):
+		return fmt.Errorf("%w at %s", err, printable(loc.String()))
+	case origin == "":
+		return fmt.Errorf("repository %s: %w", printable(loc.String()), err)
+	}
+	return fmt.Errorf("repository %s (secret from %s): %w", printable(loc.String()), origin, err)
 }

@@ -95,6 +95,7 @@ func (a *app) runLs(ctx context.Context, o lsOptions, snapshot string) error {
 	if err != nil {
 		return err
 	}
+	defer trees.Close()
 	l := lister{ctx: ctx, trees: trees, o: o, out: bufio.NewWriterSize(a.out, 64<<10), a: a}
 	err = l.list(snap, place)
 	if ferr := l.out.Flush(); err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,20 +24,29 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":    cmdCode,
-			"runlast": cmdRunLast,
-			"setglob": cmdSetGlob,
-			"setline": cmdSetLine,
-			"flip":    cmdFlip,
-			"cut":     cmdCut,
-			"head":    cmdHead,
-		},
-		Condition: condition,
-	})
+	testscript.Run(t, testscript.Params{Files: scripts(t, false), Setup: setup, Cmds: commands(), Condition: condition})
+}
+
+// scripts returns the scripts that need a bucket, which is said by the prefix s3_ of their names, or the others.
+func scripts(t *testing.T, s3 bool) []string {
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	return slices.DeleteFunc(all, func(path string) bool { return strings.HasPrefix(filepath.Base(path), "s3_") != s3 })
+}
+
+// commands are those that scripts have beside testscript's own.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"code":    cmdCode,
+		"runlast": cmdRunLast,
+		"setglob": cmdSetGlob,
+		"setline": cmdSetLine,
+		"flip":    cmdFlip,
+		"cut":     cmdCut,
+		"head":    cmdHead,
+	}
 }
 
 // condition knows [mounts]: this user can mount a file system in a namespace of its own. STORE_REQUIRE=all makes it a

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -127,6 +128,11 @@ func flatten(err error) []error {
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
+// sentences joins those that are not empty.
+func sentences(s ...string) string {
+	return strings.Join(slices.DeleteFunc(s, func(s string) bool { return s == "" }), " ")
+}
+
 // errorDocument is what --json prints to stderr when a command fails.
 type errorDocument struct {
 	Error errorBody `json:"error"`
@@ -142,7 +148,7 @@ type errorBody struct {
 
 // reportError prints the error that ended a command, with what to do next.
 func (a *app) reportError(code int, err error) {
-	message, next := oneLine(err), hint(err)
+	message, next := oneLine(err), first(hint(err), a.storageAdvice(err))
 	var choice *choiceError
 	var commands []string
 	if errors.As(err, &choice) {

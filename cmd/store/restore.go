@@ -21,56 +21,6 @@ type restoreOptions struct {
 	all    bool
 }
 
-// restoreDocument is what `restore --json` prints.
-type restoreDocument struct {
-	At       *time.Time        `json:"at,omitempty"`
-	ExitCode int               `json:"exit_code"`
-	Restores []restoredElement `json:"restores"`
-	Without  []string          `json:"sources_without"`
-	Run      string            `json:"run"`
-}
-
-type restoredElement struct {
-	Snapshot     *snapshotDocument `json:"snapshot"`
-	Target       string            `json:"target"`
-	Path         string            `json:"path,omitempty"`
-	MissingSince time.Time         `json:"may_miss_changes_since"`
-	Before       *snapshotDocument `json:"before,omitempty"`
-	After        *snapshotDocument `json:"after,omitempty"`
-	Clean        *snapshotDocument `json:"newest_complete,omitempty"`
-	Faults       []faultDocument   `json:"faults"`
-	Files        uint64            `json:"files"`
-	Directories  uint64            `json:"directories"`
-	Others       uint64            `json:"others"`
-	HardLinks    uint64            `json:"hard_links"`
-	Bytes        uint64            `json:"bytes"`
-	FetchedBytes uint64            `json:"fetched_bytes"`
-	OwnersKept   uint64            `json:"owners_not_restored"`
-	Seconds      float64           `json:"seconds"`
-	Phases       []phaseDocument   `json:"phases"`
-	ProblemCount uint64            `json:"problem_count"`
-	Problems     []problemDocument `json:"problems"`
-	Torn         []string          `json:"torn"`
-	Damaged      []damageDocument  `json:"damaged"`
-}
-
-type phaseDocument struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"`
-}
-
-type problemDocument struct {
-	Path    string `json:"path"`
-	Problem string `json:"problem"`
-	Missing bool   `json:"missing"`
-}
-
-type damageDocument struct {
-	Path    string `json:"path"`
-	Object  string `json:"object,omitempty"`
-	Message string `json:"message"`
-}
-
 func (a *app) restoreCommand() *cobra.Command {
 	var o restoreOptions
 	cmd := &cobra.Command{
@@ -136,6 +86,7 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 		doc.At = &at
 	}
 	failed := a.restoreEach(ctx, r, o, tasks, &doc)
+	doc.Storage = a.storageTotals()
 	if doc.ExitCode = worst(a.found, exitCode(failed)); a.g.json && len(doc.Restores) > 0 {
 		failed = errors.Join(failed, a.printJSON(doc))
 	}
@@ -242,11 +193,11 @@ func (a *app) restoreOne(ctx context.Context, r *repo.Repo, t task) (*restore.Re
 			bar.update()
 		},
 	}})
-	return res, restoreError(t, res, err)
+	return res, a.restoreError(t, res, err)
 }
 
 // restoreError says what an error of a restore means for what is in the target.
-func restoreError(t task, res *restore.Result, err error) error {
+func (a *app) restoreError(t task, res *restore.Result, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -258,6 +209,9 @@ func restoreError(t task, res *restore.Result, err error) error {
 		return hinted(err, "%s is incomplete: remove it and run the command again. The repository is unharmed.", printable(t.target))
 	case errors.Is(err, restore.ErrSelection):
 		return hinted(fmt.Errorf("snapshot %s: %w", t.choice.Short(), err), "`store ls %s` lists what it holds.", t.choice.Short())
+	}
+	if advice := a.storageAdvice(err); advice != "" {
+		return hinted(err, "%s %s is incomplete: remove it and run the command again. The repository is unharmed.", advice, printable(t.target))
 	}
 	return err
 }
@@ -287,30 +241,6 @@ func durationOf(res *restore.Result) time.Duration {
 	return d
 }
 
-func elementOf(t task, res *restore.Result) restoredElement {
-	s := t.choice.Snapshot
-	e := restoredElement{
-		Snapshot: documentOf(s), Target: t.target, MissingSince: s.Start().UTC(), Before: documentOf(t.choice.Before),
-		After: documentOf(t.choice.After), Clean: documentOf(t.choice.Clean), Faults: faultDocuments(s.Faults),
-		Files: res.Files, Directories: res.Directories, Others: res.Others, HardLinks: res.HardLinks, Bytes: res.Bytes,
-		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
-		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},
-	}
-	if t.place != nil {
-		e.Path = t.place.original()
-	}
-	for _, p := range res.Phases {
-		e.Phases = append(e.Phases, phaseDocument{p.Name, p.Duration.Seconds()})
-	}
-	for _, p := range res.Problems {
-		e.Problems = append(e.Problems, problemDocument{p.Path, problemText(p), p.Missing})
-	}
-	for _, d := range res.Damaged {
-		e.Damaged = append(e.Damaged, damageDocument{d.Path, d.Object, d.Err.Error()})
-	}
-	return e
-}
-
 // targetFor returns the folder that a snapshot goes into.
 func (o *restoreOptions) targetFor(s *repo.Snapshot, taken map[string]bool) (string, error) {
 	if o.target != "" && !o.all {
@@ -330,6 +260,7 @@ func isFolder(ctx context.Context, r *repo.Repo, s *repo.Snapshot, place *wanted
 	if err != nil {
 		return false, err
 	}
+	defer trees.Close()
 	root, _, _ := s.Split(place.root)
 	if root == nil {
 		return false, nil
@@ -344,31 +275,3 @@ func isFolder(ctx context.Context, r *repo.Repo, s *repo.Snapshot, place *wanted
 // timeForms says what --at takes.
 const timeForms = "A time is 02:41 (the last time that it passed), \"yesterday 18:00\", 2026-11-20 (its 00:00), \"2026-11-20 02:41\",\n" +
 	"2026-11-20T02:41:00Z, an age (2h, 3d12h) or now; local times by TZ."
-
-// mostMarks bounds how many damaged packs one restore reads again and marks.
-const mostMarks = 100
-
-// markDamaged marks the packs that a restore found damaged, so that the next backup stores again what the source still has of them.
-func (a *app) markDamaged(ctx context.Context, r *repo.Repo, res *restore.Result) {
-	if res == nil || r.ReadOnly() != nil {
-		return
-	}
-	seen := map[string]bool{}
-	var marked []string
-	for _, d := range res.Damaged {
-		if d.Object == "" || seen[d.Object] || len(seen) == mostMarks {
-			continue
-		}
-		seen[d.Object] = true
-		name, err := r.MarkDamaged(ctx, d.Err)
-		if err != nil {
-			a.warnf("%s could not be marked as damaged, so the next backup takes what it holds for stored: %s", d.Object, oneLine(err))
-		}
-		if name != "" {
-			marked = append(marked, name)
-		}
-	}
-	if len(marked) > 0 {
-		a.warnf("marked as damaged: %s\nThe next backup of each source stores again what that source still has of it.", strings.Join(marked, ", "))
-	}
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -109,4 +110,32 @@ func problemText(p restore.Problem) string {
 		text += " (it is not there)"
 	}
 	return text
+}
+
+// mostMarks bounds how many damaged packs one restore reads again and marks.
+const mostMarks = 100
+
+// markDamaged marks the packs that a restore found damaged, so that the next backup stores again what the source still has of them.
+func (a *app) markDamaged(ctx context.Context, r *repo.Repo, res *restore.Result) {
+	if res == nil || r.ReadOnly() != nil {
+		return
+	}
+	seen := map[string]bool{}
+	var marked []string
+	for _, d := range res.Damaged {
+		if d.Object == "" || seen[d.Object] || len(seen) == mostMarks {
+			continue
+		}
+		seen[d.Object] = true
+		name, err := r.MarkDamaged(ctx, d.Err)
+		if err != nil {
+			a.warnf("%s could not be marked as damaged, so the next backup takes what it holds for stored: %s", d.Object, oneLine(err))
+		}
+		if name != "" {
+			marked = append(marked, name)
+		}
+	}
+	if len(marked) > 0 {
+		a.warnf("marked as damaged: %s\nThe next backup of each source stores again what that source still has of it.", strings.Join(marked, ", "))
+	}
 }

@@ -62,12 +62,12 @@ func (a *app) checkTarget(target string, s *repo.Snapshot, place *wanted) error 
 	if err != nil {
 		return err
 	}
-	in, err := beneath(target, loc.path)
+	in, err := loc.contains(target)
 	if err != nil {
 		return fmt.Errorf("compare the target with the repository: %w", err)
 	}
 	if in {
-		return hinted(usagef("target %s lies in the repository %s", printable(target), printable(loc.path)), "Nothing was changed. Choose another --target.")
+		return hinted(usagef("target %s lies in the repository %s", printable(target), printable(loc.String())), "Nothing was changed. Choose another --target.")
 	}
 	host, err := a.hostname("")
 	if err != nil || host != s.Host {

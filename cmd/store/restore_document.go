@@ -1,0 +1,82 @@
+package main
+
+import (
+	"time"
+
+	"savepoint/repo/restore"
+)
+
+// restoreDocument is what `restore --json` prints.
+type restoreDocument struct {
+	At       *time.Time        `json:"at,omitempty"`
+	ExitCode int               `json:"exit_code"`
+	Restores []restoredElement `json:"restores"`
+	Without  []string          `json:"sources_without"`
+	Storage  storageDocument   `json:"storage"`
+	Run      string            `json:"run"`
+}
+
+type restoredElement struct {
+	Snapshot     *snapshotDocument `json:"snapshot"`
+	Target       string            `json:"target"`
+	Path         string            `json:"path,omitempty"`
+	MissingSince time.Time         `json:"may_miss_changes_since"`
+	Before       *snapshotDocument `json:"before,omitempty"`
+	After        *snapshotDocument `json:"after,omitempty"`
+	Clean        *snapshotDocument `json:"newest_complete,omitempty"`
+	Faults       []faultDocument   `json:"faults"`
+	Files        uint64            `json:"files"`
+	Directories  uint64            `json:"directories"`
+	Others       uint64            `json:"others"`
+	HardLinks    uint64            `json:"hard_links"`
+	Bytes        uint64            `json:"bytes"`
+	FetchedBytes uint64            `json:"fetched_bytes"`
+	OwnersKept   uint64            `json:"owners_not_restored"`
+	Seconds      float64           `json:"seconds"`
+	Phases       []phaseDocument   `json:"phases"`
+	ProblemCount uint64            `json:"problem_count"`
+	Problems     []problemDocument `json:"problems"`
+	Torn         []string          `json:"torn"`
+	Damaged      []damageDocument  `json:"damaged"`
+}
+
+type phaseDocument struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+type problemDocument struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+	Missing bool   `json:"missing"`
+}
+
+type damageDocument struct {
+	Path    string `json:"path"`
+	Object  string `json:"object,omitempty"`
+	Message string `json:"message"`
+}
+
+func elementOf(t task, res *restore.Result) restoredElement {
+	s := t.choice.Snapshot
+	e := restoredElement{
+		Snapshot: documentOf(s), Target: t.target, MissingSince: s.Start().UTC(), Before: documentOf(t.choice.Before),
+		After: documentOf(t.choice.After), Clean: documentOf(t.choice.Clean), Faults: faultDocuments(s.Faults),
+		Files: res.Files, Directories: res.Directories, Others: res.Others, HardLinks: res.HardLinks, Bytes: res.Bytes,
+		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
+		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},
+	}
+	if t.place != nil {
+		e.Path = t.place.original()
+	}
+	for _, p := range res.Phases {
+		e.Phases = append(e.Phases, phaseDocument{p.Name, p.Duration.Seconds()})
+	}
+	for _, p := range res.Problems {
+		e.Problems = append(e.Problems, problemDocument{p.Path, problemText(p), p.Missing})
+	}
+	for _, d := range res.Damaged {
+		e.Damaged = append(e.Damaged, damageDocument{d.Path, d.Object, d.Err.Error()})
+	}
+	return e
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"savepoint/repo/storage"
+)
+
+// storageDocument is what went to and came from the storage, under --json.
+type storageDocument struct {
+	Requests requestsDocument `json:"requests"`
+	Retries  uint64           `json:"retries"`
+	Failed   uint64           `json:"failed"`
+	Sent     uint64           `json:"sent_bytes"`
+	Received uint64           `json:"received_bytes"`
+	P50      float64          `json:"p50_seconds"`
+	P99      float64          `json:"p99_seconds"`
+	Max      float64          `json:"max_seconds"`
+}
+
+type requestsDocument struct {
+	Put    uint64 `json:"put"`
+	Get    uint64 `json:"get"`
+	Stat   uint64 `json:"stat"`
+	List   uint64 `json:"list"`
+	Delete uint64 `json:"delete"`
+}
+
+// storageTotals returns what this run asked of the storage.
+func (a *app) storageTotals() storageDocument {
+	if a.meter == nil {
+		return storageDocument{}
+	}
+	t := a.meter.Totals()
+	seconds := func(d time.Duration) float64 { return d.Round(time.Microsecond).Seconds() }
+	return storageDocument{
+		Requests: requestsDocument{Put: t.Put, Get: t.Get, Stat: t.Stat, List: t.List, Delete: t.Delete},
+		Retries:  t.Retries, Failed: t.Failed, Sent: t.Sent, Received: t.Received,
+		P50: seconds(t.P50), P99: seconds(t.P99), Max: seconds(t.Max),
+	}
+}
+
+// storageAdvice says what to do about an error of a bucket, "" when it is of something else.
+func (a *app) storageAdvice(err error) string {
+	var op *storage.OpError
+	if a.place.bucket == nil || !errors.As(err, &op) {
+		return ""
+	}
+	switch {
+	case errors.Is(err, storage.ErrDenied):
+		return "The server refuses the credentials, or does not allow them " + a.permission(op.Op) +
+			". The message says which, and where they come from; a policy that is enough is in docs/guide/minio.md."
+	case op.Temporary:
+		return fmt.Sprintf("Check that %s runs and can be reached from this host; --retry-for says how long to wait for it.", a.endpoints())
+	case op.Op == "open":
+		return "Check the repository's address, and where the credentials come from: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or the host's role."
+	}
+	return ""
+}
+
+// permission names what an operation needs to be allowed, and on what.
+func (a *app) permission(op string) string {
+	bucket := "arn:aws:s3:::" + a.place.bucket.Bucket
+	objects := bucket + "/*"
+	if p := a.place.bucket.Prefix; p != "" {
+		objects = bucket + "/" + p + "/*"
+	}
+	switch op {
+	case "put":
+		return "s3:PutObject on " + objects
+	case "get", "stat":
+		return "s3:GetObject on " + objects
+	case "delete":
+		return "s3:DeleteObject on " + objects
+	case "create":
+		return "s3:CreateBucket on " + bucket
+	}
+	return "s3:ListBucket on " + bucket
+}
+
+// endpoints names the servers of the bucket.
+func (a *app) endpoints() string {
+	if e := a.place.bucket.Endpoints; len(e) > 0 {
+		return strings.Join(e, " or ")
+	}
+	return "the storage"
+}
