@@ -35,9 +35,10 @@ type app struct {
 	log    *slog.Logger
 	runID  string
 
-	place  location     // of the repository, once it was opened
-	bucket *s3.Store    // open; nil: a folder
-	meter  *meter.Store // counts its requests; nil: none was opened
+	idle   time.Duration // how long a connection to a bucket may move no byte; 0 is the default
+	place  location      // of the repository, once it was opened
+	bucket *s3.Store     // open; nil: a folder
+	meter  *meter.Store  // counts its requests; nil: none was opened
 
 	// found is the worst that a command met and went on after; message says what.
 	found int
@@ -46,11 +47,18 @@ type app struct {
 
 // Main runs the program and returns its exit code. args begins with the program's name.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	a := &app{
+	return newApp(args, stdin, stdout, stderr, getenv).run(args)
+}
+
+func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *app {
+	return &app{
 		prog: programName(args), in: stdin, out: stdout, err: newErrWriter(stderr), getenv: getenv,
 		now: time.Now, zone: time.Local, runID: strings.ToLower(rand.Text()[:12]), config: &policy.File{},
+		log: slog.New(slog.DiscardHandler),
 	}
-	a.log = slog.New(slog.DiscardHandler)
+}
+
+func (a *app) run(args []string) int {
 	ctx, stop := a.notifyContext(context.Background())
 	defer stop()
 	root := a.root()

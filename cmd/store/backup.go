@@ -160,7 +160,7 @@ func (a *app) backupError(err error, res *backup.Result) error {
 	case res != nil:
 		return hinted(err, "The snapshot is safe. The next backup goes on as usual.")
 	case exitCode(err) == exitInterrupted:
-		return hinted(err, "No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.")
+		return hinted(err, "No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.")
 	case errors.Is(err, repo.ErrHeld), errors.Is(err, repo.ErrCorrupt), errors.Is(err, repo.ErrNewer):
 		return err
 	case errors.Is(err, repo.ErrReadOnly):
@@ -172,7 +172,7 @@ func (a *app) backupError(err error, res *backup.Result) error {
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) {
 		return hinted(err, "No snapshot was made; earlier ones are safe. Whoever backs up must be able to write the repository and own its folders: see its owner and mode.")
 	}
-	return hinted(err, "%s", sentences("No snapshot was made; earlier ones are safe. What was stored is kept: the same command goes on from there.", a.storageAdvice(err)))
+	return hinted(err, "%s", sentences("No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.", a.storageAdvice(err)))
 }
 
 // reportBackup prints what a backup did, and its faults always.

@@ -128,23 +128,23 @@ func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a secret: nobody is asked for the password of what is not there.
-	if _, err := repo.Open(ctx, st, repo.Secret{}, o); err != nil && !errors.Is(err, repo.ErrWrongSecret) {
-		return nil, openError(loc, "", err)
-	}
-	source, err := a.secretSource()
-	if err != nil {
-		return nil, err
-	}
-	secret, err := a.readSecret(ctx, source, a.askPassword)
-	if err != nil {
-		return nil, err
-	}
-	r, err := repo.Open(ctx, st, secret, o)
+	o.SlowDowns = a.meter.SlowDowns
+	var source secretSource
+	var secret repo.Secret
+	var askErr error
+	r, err := repo.OpenWith(ctx, st, func() (repo.Secret, error) {
+		if source, askErr = a.secretSource(); askErr == nil {
+			secret, askErr = a.readSecret(ctx, source, a.askPassword)
+		}
+		return secret, askErr
+	}, o)
 	if secret.Passphrase != "" {
 		debug.FreeOSMemory() // scrypt took 64 MiB, which a backup would keep
 	}
-	if err != nil {
+	switch {
+	case askErr != nil:
+		return nil, askErr
+	case err != nil:
 		return nil, openError(loc, source.origin, err)
 	}
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {

@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"store": main, "nobody": runAsNobody})
+	testscript.Main(m, map[string]func(){"store": runImpatient, "nobody": runAsNobody})
 }
 
 func TestScripts(t *testing.T) {

@@ -67,7 +67,7 @@ func notOpened(l location, err error) error {
 }
 
 func (a *app) openBucket(ctx context.Context, c s3.Config, create bool) (*s3.Store, error) {
-	c.Connections, c.Logger = bucketConnections, a.log
+	c.Connections, c.Logger, c.Idle = bucketConnections, a.log, a.idle
 	st, err := s3.Open(ctx, c)
 	if !create || !errors.Is(err, storage.ErrNotExist) {
 		return st, err

@@ -47,6 +47,10 @@ func New(inner storage.Store) *Store {
 	return &Store{inner: inner, now: time.Now, metrics: newMetrics()}
 }
 
+// SlowDowns returns how often the store asked for fewer requests: a sign for who decides how many go at once, which something
+// that repeats calls hides.
+func (s *Store) SlowDowns() uint64 { return s.tally.slowDowns() }
+
 // Retried counts a repeated attempt. It is what retry.Options.OnRetry wants; a name that is no operation is
 // ignored.
 func (s *Store) Retried(op string) {

@@ -166,6 +166,9 @@ func TestTotals(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
+	if n := s.SlowDowns(); n != 1 {
+		t.Errorf("SlowDowns = %d", n)
+	}
 	if n := got.Requests(); n != 16 {
 		t.Errorf("Requests = %d", n)
 	}

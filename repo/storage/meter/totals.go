@@ -30,6 +30,7 @@ type tally struct {
 	mu       sync.Mutex
 	requests [numOps]uint64
 	failed   uint64
+	slowed   uint64
 	retries  uint64
 	sent     uint64
 	received uint64
@@ -43,11 +44,20 @@ func (t *tally) count(r *request, took time.Duration) {
 	if failure(r.op, r.result) {
 		t.failed++
 	}
+	if r.result == slowDown {
+		t.slowed++
+	}
 	t.sent += uint64(r.sent)
 	t.received += uint64(r.received)
 	if r.result != cancelled {
 		t.times.add(took)
 	}
+}
+
+func (t *tally) slowDowns() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.slowed
 }
 
 func (t *tally) retried() {
