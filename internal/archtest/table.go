@@ -7,14 +7,15 @@ package archtest
 // and one that goes takes it away.
 var allowed = map[string][]string{
 	"chunk":        {},
-	"repo":         {"chunk", "repo/pack", "repo/seal", "repo/tree", "repo/record", "repo/storage"},
+	"index":        {"chunk", "repo/pack", "repo/record"},
+	"repo":         {"chunk", "index", "repo/pack", "repo/seal", "repo/tree", "repo/record", "repo/storage", "internal/adapt"},
 	"repo/pack":    {"chunk", "repo/seal"},
 	"repo/tree":    {"chunk", "internal/wire"},
 	"repo/seal":    {"internal/wire"},
 	"repo/record":  {"chunk", "repo/pack", "internal/wire"},
 	"repo/source":  {"chunk", "repo/tree"},
 	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record"},
-	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack"},
+	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
 	"repo/storage":   {},
 	"repo/storage/*": {"repo/storage"},
@@ -22,10 +23,13 @@ var allowed = map[string][]string{
 	"bench":     {"..."},
 	"cmd/store": {"...", "!bench", "!repo/storage/storetest", "!internal/archtest", "!internal/corpus/..."},
 
+	"internal/adapt":            {},
+	"internal/adapt/linktest":   {"repo/storage"},
 	"internal/archtest":         {},
 	"internal/corpus":           {},
 	"internal/corpus/cmd/world": {"internal/corpus", "internal/corpus/world"},
 	"internal/corpus/world":     {},
+	"internal/miniotest":        {},
 	"internal/policy":           {"chunk"},
 	"internal/reader":           {},
 	"internal/when":             {},
@@ -44,7 +48,10 @@ var fences = []fence{
 	{Import: "github.com/restic/chunker", Packages: []string{"chunk"}},
 	{Import: "github.com/zeebo/blake3", Packages: []string{"..."}},
 	{Import: "github.com/dgraph-io/badger", Packages: []string{"index"}},
-	{Import: "github.com/minio/minio-go", Packages: []string{"repo/storage/s3"}},
+	{Import: "github.com/dgraph-io/ristretto/v2/z", Packages: []string{"index"}}, // buffers of a StreamWriter
+	{Import: "github.com/minio/minio-go", Packages: []string{"repo/storage/s3", "internal/miniotest"}},
+	{Import: "golang.org/x/time", Packages: []string{"repo/storage/limit"}},
+	{Import: "github.com/Shopify/toxiproxy", Packages: []string{"internal/miniotest"}},
 
 	{Import: "filippo.io/age", Packages: []string{"repo/seal"}},
 	{Import: "github.com/klauspost/compress", Packages: []string{"repo/pack"}},

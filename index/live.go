@@ -1,0 +1,98 @@
+package index
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+)
+
+// Judge says what of a listing does not count.
+type Judge struct {
+	// Late reports whether a listed segment came after its session had lapsed. Nil: none did.
+	Late func(id record.ID, s record.Session) bool
+	// Dead yields the packs that listed records or marks of damage name. Nil: none.
+	Dead iter.Seq[pack.ID]
+}
+
+// SetLive says which packs count from now on: those that a segment names which was listed at the last Sync (or added
+// since), is not late and not superseded by one that is listed and not late, unless they are dead. It is to be called
+// after every Sync; that a segment was applied once makes nothing live.
+func (x *Index) SetLive(j Judge) error {
+	x.applying.Lock()
+	defer x.applying.Unlock()
+	if x.closed {
+		return ErrClosed
+	}
+	live, err := x.judge(j)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err != nil {
+		x.live = nil // better nothing than what an older listing says
+		return err
+	}
+	x.live = live
+	return nil
+}
+
+func (x *Index) judge(j Judge) (bitmap, error) {
+	counted := maps.Clone(x.segs)
+	maps.DeleteFunc(counted, func(id record.ID, g *segment) bool {
+		return !x.listed[id] || j.Late != nil && j.Late(id, g.session)
+	})
+	void := map[record.ID]bool{}
+	for _, g := range counted {
+		for _, old := range g.supersedes {
+			void[old] = true
+		}
+	}
+	var live bitmap
+	for id, g := range counted {
+		if void[id] {
+			continue
+		}
+		if err := g.eachPack(live.set); err != nil {
+			return nil, err
+		}
+	}
+	if j.Dead == nil {
+		return live, nil
+	}
+	for id := range j.Dead {
+		o, known, err := x.ordinal(packIDKey(&id))
+		if err != nil {
+			return nil, fmt.Errorf("find pack %s in the index: %w", id, err)
+		}
+		if known {
+			live.clear(o)
+		}
+	}
+	return live, nil
+}
+
+// Add applies a segment that this session has just published, on time. Its packs are live at once. After an error that
+// is not ErrNoSpace the next Sync reads again what was added.
+func (x *Index) Add(l Listed, s *record.Segment) error {
+	x.applying.Lock()
+	defer x.applying.Unlock()
+	if x.closed {
+		return ErrClosed
+	}
+	if err := x.load(); err != nil {
+		return err
+	}
+	if x.segs[l.ID] == nil {
+		if err := x.apply(l, s); err != nil {
+			return err
+		}
+	}
+	if x.listed == nil {
+		x.listed = map[record.ID]bool{}
+	}
+	x.listed[l.ID] = true
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.segs[l.ID].eachPack(x.live.set)
+}
