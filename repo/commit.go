@@ -41,7 +41,9 @@ func (s *Session) Commit(ctx context.Context, m *tree.Manifest) (*Snapshot, erro
 			return nil, err
 		}
 		if !snap.Late {
-			s.remember()
+			if m.Completeness != tree.Interrupted { // which replaces only a part of what a lost segment located
+				s.remember()
+			}
 			return snap, nil
 		}
 		s.r.o.Logger.Warn("manifest came after its lease's time and counts for nothing; putting it again", "snapshot", snap.Name)
@@ -66,7 +68,7 @@ func (s *Session) putManifest(ctx context.Context, m *tree.Manifest) (*Snapshot,
 	snap.Late = late(snap.session(), info.Time)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sources = append([]*Snapshot{snap}, s.sources...)
+	s.sources, s.published = append([]*Snapshot{snap}, s.sources...), true
 	return snap, nil
 }
 

@@ -152,7 +152,7 @@ func TestNamesOfDamage(t *testing.T) {
 	seg := one(t, st, "index/00000000/meta")
 	m := st.Clone()
 	m.Replace(seg, flip(object(t, st, seg), 70))
-	if _, err := load(t.Context(), openRepo(t, m), snap); !errors.Is(err, repo.ErrCorrupt) || !strings.Contains(err.Error(), seg) {
+	if _, err := load(t.Context(), openIn(t, m, ""), snap); !errors.Is(err, repo.ErrCorrupt) || !strings.Contains(err.Error(), seg) {
 		t.Errorf("segment flipped: %v", err)
 	}
 }
@@ -244,9 +244,9 @@ func TestMergeGetsInBetween(t *testing.T) {
 	for _, kind := range []string{"data", "meta"} {
 		seg := one(t, m, "index/00000000/"+kind)
 		st := fault.New(m)
-		r := openRepo(t, st)
+		r := openIn(t, st, "")
 		merged := false
-		st.Arm(fault.Rule{Op: fault.Stat, Prefix: seg, Do: fault.Delay, Wait: func(context.Context, fault.Op, string) error {
+		st.Arm(fault.Rule{Op: fault.Get, Prefix: seg, Do: fault.Delay, Wait: func(context.Context, fault.Op, string) error {
 			if !merged {
 				merged = true
 				segmentOf(t, m, seg, record.Session{}, nil, true)
@@ -298,6 +298,7 @@ func TestCancelledReaderHarmsNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer trees.Close()
 	id := snap.Roots[0].Entry.Content[0].ID
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -343,6 +344,7 @@ func TestTreeReaderForgets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer trees.Close()
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +34,7 @@ func slots() []repo.NewSlot {
 
 func newRepo(t testing.TB, st storage.Store) *repo.Repo {
 	t.Helper()
-	r, err := repo.Init(t.Context(), st, slots(), repo.Options{Sealers: 2, Host: "host"})
+	r, err := repo.Init(t.Context(), st, slots(), repo.Options{Sealers: 2, Host: "host", Cache: cache(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +43,58 @@ func newRepo(t testing.TB, st storage.Store) *repo.Repo {
 
 func openRepo(t testing.TB, st storage.Store) *repo.Repo {
 	t.Helper()
-	r, err := repo.Open(t.Context(), st, secret, repo.Options{Sealers: 2, Host: "host"})
+	return openIn(t, st, cache(t))
+}
+
+// openIn opens a repository on a host with a cache folder of its own; empty: with none.
+func openIn(t testing.TB, st storage.Store, cache string) *repo.Repo {
+	t.Helper()
+	r, err := repo.Open(t.Context(), st, secret, repo.Options{Sealers: 2, Host: "host", Cache: cache})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// withIndex in the environment gives every test a cache folder, in which repositories keep their index.
+const withIndex = "STORE_TEST_WITH_INDEX"
+
+var caches sync.Map // of tests
+
+// cache returns the test's cache folder, or none.
+func cache(t testing.TB) string {
+	if os.Getenv(withIndex) == "" {
+		return ""
+	}
+	d, ok := caches.Load(t)
+	if !ok {
+		d = t.TempDir()
+		caches.Store(t, d)
+	}
+	return d.(string)
+}
+
+// TestWithIndex runs the tests of this package once more, with an index in a cache folder in place of segments in memory. The walks of
+// crashes are left out: they are about the store.
+func TestWithIndex(t *testing.T) {
+	if os.Getenv(withIndex) != "" {
+		return // this is that run
+	}
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^Test", "-test.skip=Crash|WithIndex", "-test.timeout=10m")
+	cmd.Env = append(os.Environ(), withIndex+"=1")
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		cmd.Env = append(cmd.Env, "TMPDIR=/dev/shm") // an index waits for its disk
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
 }
 
 // clock is a storage clock: another one plus what it was set forward. A process that is suspended sees the storage's clock
@@ -135,6 +184,7 @@ func load(ctx context.Context, r *repo.Repo, snap *repo.Snapshot) (files, error)
 	if err != nil {
 		return nil, err
 	}
+	defer trees.Close()
 	places := map[chunk.ID][]spot{}
 	if err := r.Locate(ctx, func(p *repo.Packed, e pack.Entry) { places[e.Chunk] = append(places[e.Chunk], spot{p, e}) }); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
 	"savepoint/repo/seal"
+	"savepoint/repo/storage"
 	"savepoint/repo/tree"
 )
 
@@ -62,7 +63,7 @@ func (s *Session) recheck(ctx context.Context, list *Listing) error {
 	var kept []ownSegment
 	var again [pack.Meta + 1][]storedPack
 	for _, o := range own {
-		seg, err := readRecord(ctx, s.r, seal.Segment, o.name, record.DecodeSegment)
+		seg, err := readRecord(ctx, s.r, seal.Segment, storage.Info{Name: o.name, Size: o.size}, record.DecodeSegment)
 		if gone(err) {
 			continue // a merge has taken its place, or prune removed it as void: what is missing shows when the root is verified
 		}
@@ -139,18 +140,18 @@ func (s *Session) verify(ctx context.Context, m *tree.Manifest) error {
 
 // verifyRoots looks every chunk of the roots up.
 func (s *Session) verifyRoots(ctx context.Context, m *tree.Manifest) error {
-	data, err := s.view(ctx, pack.Data)
+	data, err := s.table(ctx, pack.Data)
 	if err != nil {
 		return err
 	}
-	meta, err := s.view(ctx, pack.Meta)
+	meta, err := s.table(ctx, pack.Meta)
 	if err != nil {
 		return err
 	}
 	return verifyRootsOf(ctx, &strictSource{newTreeReader(s.r, meta), meta}, data, m)
 }
 
-func verifyRootsOf(ctx context.Context, src tree.Source, data *view, m *tree.Manifest) error {
+func verifyRootsOf(ctx context.Context, src tree.Source, data table, m *tree.Manifest) error {
 	for i := range m.Roots {
 		if err := verifyEntry(ctx, src, data, &m.Roots[i].Entry); err != nil {
 			return err
@@ -164,17 +165,21 @@ var errNotLive = errors.New("a chunk that it relied on is in no live pack")
 // strictSource reads tree chunks in live packs only.
 type strictSource struct {
 	*TreeReader
-	v *view
+	live table
 }
 
 func (s *strictSource) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error) {
-	if !s.v.has(id) {
+	ok, err := s.live.has(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
 		return nil, fmt.Errorf("tree chunk %s: %w", id, errNotLive)
 	}
 	return s.TreeReader.TreeChunk(ctx, id)
 }
 
-func verifyEntry(ctx context.Context, src tree.Source, data *view, e *tree.Entry) error {
+func verifyEntry(ctx context.Context, src tree.Source, data table, e *tree.Entry) error {
 	switch e.Type {
 	case tree.Directory:
 		for child, err := range tree.Entries(ctx, src, e.Content, "") {
@@ -190,7 +195,12 @@ func verifyEntry(ctx context.Context, src tree.Source, data *view, e *tree.Entry
 			if err != nil {
 				return err
 			}
-			if !x.Hole && !data.has(x.ID) {
+			if x.Hole {
+				continue
+			}
+			if ok, err := data.has(ctx, x.ID); err != nil {
+				return err
+			} else if !ok {
 				return fmt.Errorf("chunk %s: %w", x.ID, errNotLive)
 			}
 		}

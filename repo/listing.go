@@ -21,6 +21,8 @@ type Listing struct {
 	Snapshots []storage.Info
 
 	dead map[pack.ID]bool // named by a record, or marked damaged and not released
+	// deleted are the packs of records that say they are all deleted: nothing else may be left out of a merged segment.
+	deleted map[pack.ID]bool
 	// damaged is set when a damaged mark without a release is there.
 	damaged bool
 	// blind is set when a record or mark could not be read: then nothing counts as stored.
@@ -35,7 +37,7 @@ type Listing struct {
 
 // listAll lists the repository as W2 says.
 func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
-	l := &Listing{dead: map[pack.ID]bool{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
+	l := &Listing{dead: map[pack.ID]bool{}, deleted: map[pack.ID]bool{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
 	if err := r.listCondemned(ctx, l); err != nil {
 		return nil, err
 	}
@@ -55,6 +57,12 @@ func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
 	if err != nil {
 		return err
 	}
+	finished := map[string]bool{}
+	for _, i := range infos {
+		if name, ok := strings.CutSuffix(i.Name, "-gone"); ok {
+			finished[name] = true
+		}
+	}
 	for _, i := range infos {
 		name := strings.TrimPrefix(i.Name, "condemned/")
 		if strings.HasSuffix(name, "-gone") {
@@ -65,7 +73,7 @@ func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
 			continue // not an object of ours
 		}
 		l.Records = append(l.Records, id)
-		c, err := readRecord(ctx, r, seal.Condemned, i.Name, record.DecodeCondemned)
+		c, err := readRecord(ctx, r, seal.Condemned, i, record.DecodeCondemned)
 		if gone(err) {
 			continue // its packs are gone, and no segment names them
 		}
@@ -78,6 +86,9 @@ func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
 		}
 		for _, p := range c.Packs {
 			l.dead[p.ID] = true
+			if finished[i.Name] {
+				l.deleted[p.ID] = true
+			}
 		}
 	}
 	return nil
@@ -94,7 +105,7 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 		if err != nil {
 			continue
 		}
-		m, err := readRecord(ctx, r, seal.Mark, i.Name, record.DecodeMark)
+		m, err := readRecord(ctx, r, seal.Mark, i, record.DecodeMark)
 		if gone(err) {
 			continue
 		}
@@ -181,15 +192,15 @@ func (l *Listing) writable() error {
 	return nil
 }
 
-// readRecord reads, opens and decodes an object. Damage is a *CorruptError.
-func readRecord[T any](ctx context.Context, r *Repo, kind seal.Kind, name string, decode func([]byte) (*T, error)) (*T, error) {
-	b, err := r.getSealed(ctx, kind, name)
+// readRecord reads, opens and decodes an object of which the store has told the name and size. Damage is a *CorruptError.
+func readRecord[T any](ctx context.Context, r *Repo, kind seal.Kind, i storage.Info, decode func([]byte) (*T, error)) (*T, error) {
+	b, err := r.getSealed(ctx, kind, i)
 	if err != nil {
 		return nil, err
 	}
 	v, err := decode(b)
 	if err != nil {
-		return nil, corrupt(name, err)
+		return nil, corrupt(i.Name, err)
 	}
 	return v, nil
 }

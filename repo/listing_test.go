@@ -40,6 +40,7 @@ func known(t testing.TB, r *repo.Repo, text string) (data, page, unlooked bool) 
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer trees.Close()
 		id := p.Roots[0].Entry.Content[0].ID
 		if _, err := trees.TreeChunk(ctx, id); err != nil {
 			t.Error(err) // what is condemned is read still

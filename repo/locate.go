@@ -13,7 +13,7 @@ import (
 
 // Locate streams the index of data chunks: found is called, on one goroutine, for every place that any segment names, and
 // again for some when a merge of the index gets in between. Packed values are equal for equal packs of one segment only.
-// It holds one segment in memory at a time, besides what found keeps.
+// It holds a few segments in memory at a time, besides what found keeps.
 func (r *Repo) Locate(ctx context.Context, found func(*Packed, pack.Entry)) error {
 	l, err := r.listAll(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Repo) Locate(ctx context.Context, found func(*Packed, pack.Entry)) erro
 }
 
 // locator walks segments from the newest to the oldest. A segment is superseded by none that was stored before it, so what
-// makes it void is known when its turn comes.
+// makes it void is known when its turn comes; those of one second, of which that cannot be told, are held until all are read.
 type locator struct {
 	r          *Repo
 	l          *Listing
@@ -41,73 +41,64 @@ type locator struct {
 	found      func(*Packed, pack.Entry)
 	done       map[record.ID]bool
 	superseded map[record.ID]bool
+	held       []heldSegment
+	size       int64 // of what is held
 }
+
+type heldSegment struct {
+	listedSegment
+	*record.Segment
+}
+
+// maxHeld bounds the bytes of segments that are held. What is let go before its time may be taken for better than it is, which costs
+// a restore a request for a pack that is gone.
+const maxHeld = 16 << 20
 
 func (w *locator) walk(ctx context.Context, infos []storage.Info) error {
-	segs := segmentsOf(infos, w.kind)
+	segs := slices.DeleteFunc(segmentsOf(infos, w.kind), func(i listedSegment) bool { return w.done[i.id] })
 	slices.SortStableFunc(segs, func(a, b listedSegment) int { return b.Time.Compare(a.Time) })
-	for len(segs) > 0 {
-		n := sameTime(segs)
-		if n > 1 { // which came first cannot be told: who supersedes whom is read first
-			for _, i := range segs[:n] {
-				if err := w.visit(ctx, i, false); err != nil {
-					return err
-				}
+	err := w.r.readSegments(ctx, segs, w.kind, func(i listedSegment, s *record.Segment, err error) error {
+		if unreadable(err) { // the chunks that only it locates are missed by who needs them
+			w.done[i.id] = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(w.held) > 0 && (w.size >= maxHeld || !sameSecond(w.held[0].Time, i.Time)) {
+			w.emit()
+		}
+		if !w.l.late(s.Session, i.Info) {
+			for _, old := range s.Supersedes {
+				w.superseded[old] = true
 			}
 		}
-		for _, i := range segs[:n] {
-			if err := w.visit(ctx, i, true); err != nil {
-				return err
+		w.held = append(w.held, heldSegment{i, s})
+		w.size += i.Size
+		return nil
+	})
+	w.emit()
+	return err
+}
+
+// sameSecond reports whether two times are the same to a bucket, which cuts the rest off.
+func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
+
+// emit reports what the held segments locate, and lets them go.
+func (w *locator) emit() {
+	for _, h := range w.held {
+		w.done[h.id] = true
+		void := w.l.late(h.Session, h.Info) || w.superseded[h.id]
+		packs := make([]*Packed, len(h.Packs))
+		for j := range h.Len() {
+			p, e := h.Entry(j)
+			if packs[p] == nil {
+				info := &h.Packs[p]
+				packs[p] = &Packed{Kind: h.Kind, SegmentPackInfo: info, Rank: boolRank(void || w.l.dead[info.ID])}
 			}
-		}
-		segs = segs[n:]
-	}
-	return nil
-}
-
-// sameTime returns how many of segs, which are in order of time, were stored at the time of the first.
-func sameTime(segs []listedSegment) int {
-	first := segs[0].Time.Truncate(time.Second) // a bucket cuts the rest off
-	n := 1
-	for n < len(segs) && segs[n].Time.Truncate(time.Second).Equal(first) {
-		n++
-	}
-	return n
-}
-
-// visit reads a segment, notes what it supersedes and, with emit, reports what it locates. One that cannot be read is left out:
-// the chunks that only it locates are missed by who needs them.
-func (w *locator) visit(ctx context.Context, i listedSegment, emit bool) error {
-	if w.done[i.id] {
-		return nil
-	}
-	s, err := w.r.readSegment(ctx, i, w.kind)
-	if unreadable(err) {
-		w.done[i.id] = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	void := w.l.late(s.Session, i.Info)
-	if !void {
-		for _, old := range s.Supersedes {
-			w.superseded[old] = true
+			w.found(packs[p], e)
 		}
 	}
-	if !emit {
-		return nil
-	}
-	w.done[i.id] = true
-	void = void || w.superseded[i.id]
-	packs := make([]*Packed, len(s.Packs))
-	for j := range s.Len() {
-		p, e := s.Entry(j)
-		if packs[p] == nil {
-			info := &s.Packs[p]
-			packs[p] = &Packed{Kind: s.Kind, SegmentPackInfo: info, Rank: boolRank(void || w.l.dead[info.ID])}
-		}
-		w.found(packs[p], e)
-	}
-	return nil
+	clear(w.held)
+	w.held, w.size = w.held[:0], 0
 }

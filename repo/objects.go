@@ -61,15 +61,21 @@ func (r *Repo) get(ctx context.Context, name string, limit int64) ([]byte, error
 	return b, nil
 }
 
-// getSealed reads and opens an object. Damage is a *CorruptError that names it.
-func (r *Repo) getSealed(ctx context.Context, kind seal.Kind, name string) ([]byte, error) {
-	b, err := r.get(ctx, name, maxObject+1<<20)
-	if err != nil {
-		return nil, err
+// getSealed reads and opens an object of which the store has told the name and size. Damage is a *CorruptError that names it.
+func (r *Repo) getSealed(ctx context.Context, kind seal.Kind, i storage.Info) ([]byte, error) {
+	if i.Size > maxObject+1<<20 {
+		return nil, &CorruptError{Object: i.Name, Err: fmt.Errorf("%d bytes where at most %d can be", i.Size, maxObject+1<<20)}
 	}
-	p, err := r.ring.Open(kind, name, b, nil)
+	b, err := r.st.Get(ctx, i.Name, 0, i.Size, make([]byte, 0, i.Size))
+	if isRange(err) {
+		return nil, corrupt(i.Name, err) // it is shorter than it was a moment ago
+	}
 	if err != nil {
-		return nil, corrupt(name, err)
+		return nil, fmt.Errorf("read %s: %w", i.Name, err)
+	}
+	p, err := r.ring.Open(kind, i.Name, b, nil)
+	if err != nil {
+		return nil, corrupt(i.Name, err)
 	}
 	return p, nil
 }

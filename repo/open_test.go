@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 
@@ -202,6 +203,19 @@ func (s hugeStore) Stat(ctx context.Context, name string) (storage.Info, error) 
 		i.Size = 1 << 40
 	}
 	return i, err
+}
+
+func (s hugeStore) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
+	return func(yield func(storage.Info, error) bool) {
+		for i, err := range s.Store.List(ctx, prefix, after) {
+			if strings.HasPrefix(i.Name, s.prefix) {
+				i.Size = 1 << 40
+			}
+			if !yield(i, err) {
+				return
+			}
+		}
+	}
 }
 
 func (s hugeStore) Get(ctx context.Context, name string, off, n int64, dst []byte) ([]byte, error) {

@@ -27,7 +27,8 @@ type Repo struct {
 	cutter *tree.Cutter
 	slot   string // the key slot that opened
 
-	readOnly error // why writing is refused; nil when it is not
+	readOnly   error // why writing is refused; nil when it is not
+	mergeAbove int   // segments of a kind that may stand unmerged
 }
 
 func newRepo(st storage.Store, o Options, slot string, ring *seal.Ring, params chunk.Params) (*Repo, error) {
@@ -36,7 +37,7 @@ func newRepo(st storage.Store, o Options, slot string, ring *seal.Ring, params c
 		return nil, err
 	}
 	return &Repo{
-		st: st, o: o, id: ring.Repo, ring: ring, params: params, codec: codec, slot: slot,
+		st: st, o: o, id: ring.Repo, ring: ring, params: params, codec: codec, slot: slot, mergeAbove: mergeAbove,
 		dataID: chunk.NewKey(ring.DataID),
 		treeID: chunk.NewKey(ring.TreeID),
 		tags:   chunk.NewKey(ring.SourceTag),

@@ -11,8 +11,9 @@ import (
 	"savepoint/repo/seal"
 )
 
-// segmentTarget is where a segment is closed, well below what a reader accepts.
-const segmentTarget = 48 << 20
+// segmentTarget is where a segment is closed, well below what a reader accepts: with it the chunks that a session holds in memory, about
+// 180,000 that wait for their segment.
+const segmentTarget = 8 << 20
 
 // segments collects the directories of durable packs until a segment names them.
 type segments struct {
@@ -146,16 +147,20 @@ func (s *Session) putSegment(ctx context.Context, session record.Session, kind p
 	if err != nil {
 		return err
 	}
-	name := segmentPrefix(kind) + idHex(newID())
+	id := newID()
+	name := segmentPrefix(kind) + idHex(id)
 	info, _, err := s.r.putSealed(ctx, seal.Segment, name, payload)
 	if err != nil {
 		return err
 	}
 	isLate := late(session, info.Time)
 	s.segs.mu.Lock()
-	defer s.segs.mu.Unlock()
 	s.segs.own = append(s.segs.own, ownSegment{name, kind, isLate, info.Size})
 	s.segs.late = s.segs.late || isLate
+	s.segs.mu.Unlock()
+	if !isLate {
+		return s.publishedSegment(kind, id, info.Size, payload)
+	}
 	return nil
 }
 

@@ -24,21 +24,16 @@ type Session struct {
 	packer  *packer
 	segs    segments
 
-	views   [pack.Meta + 1]lazyView
+	tables  [pack.Meta + 1]lazyTable
 	pending [pack.Meta + 1]pending
 
-	mu      sync.Mutex
-	lease   *lease
-	list    *Listing // what was listed under the lease; nil until it was
-	moved   bool     // the lease is not the first: what was looked up before it must be verified
-	totals  Totals
-	sources []*Snapshot // this source's manifests, newest first
-}
-
-type lazyView struct {
-	mu sync.Mutex
-	v  *view
-	ok bool // the table is built
+	mu        sync.Mutex
+	lease     *lease
+	list      *Listing // what was listed under the lease; nil until it was
+	published bool     // a snapshot
+	moved     bool     // the lease is not the first: what was looked up before it must be verified
+	totals    Totals
+	sources   []*Snapshot // this source's manifests, newest first
 }
 
 // Totals count what a session has stored so far. Bytes of packs are known once the packs are durable.
@@ -86,11 +81,15 @@ func (s *Session) run(ctx context.Context, fn func(context.Context, *Session) er
 	}
 	s.packer = &packer{r: s.r, uploaded: s.packStored, lease: s.leaseID}
 	s.packer.start(s.life)
-	defer s.packer.stop()
+	defer s.closeTables()
 
 	err = fn(ctx, s)
 	if tidyErr := s.settle(s.life); err == nil {
 		err = tidyErr
+	}
+	s.packer.stop()
+	if err == nil && s.published {
+		s.mergeIndex(ctx)
 	}
 	return err
 }
@@ -116,61 +115,42 @@ func (s *Session) leaseID() record.ID {
 	return l.id
 }
 
-// claim reports whether the chunk is new to the repository and to this session, and takes it as stored from now on.
+// claim reports whether the chunk is new to the repository and to this session, and takes it as stored from now on. What
+// the session has stored is asked first: it goes over from there into the table, never back.
 func (s *Session) claim(ctx context.Context, kind pack.Kind, id chunk.ID) (bool, error) {
-	v, err := s.view(ctx, kind)
+	t, err := s.table(ctx, kind)
 	if err != nil {
 		return false, err
 	}
-	return !v.has(id) && s.pending[kind].add(id), nil
+	if !s.pending[kind].add(id) {
+		return false, nil
+	}
+	known, err := t.has(ctx, id)
+	if known || err != nil {
+		s.pending[kind].drop(id)
+	}
+	return !known, err
 }
 
 // Has reports whether the chunk lies in a live pack or was stored by this session.
 func (s *Session) Has(ctx context.Context, kind pack.Kind, id chunk.ID) (bool, error) {
-	v, err := s.view(ctx, kind)
+	t, err := s.table(ctx, kind)
 	if err != nil {
 		return false, err
 	}
-	return v.has(id) || s.pending[kind].has(id), nil
-}
-
-// view returns the index of a kind as listed under the lease; it is read when it is first needed.
-func (s *Session) view(ctx context.Context, kind pack.Kind) (*view, error) {
-	l := &s.views[kind]
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ok {
-		return l.v, nil
+	if s.pending[kind].has(id) {
+		return true, nil
 	}
-	_, list := s.current()
-	v, err := s.r.views(ctx, list, kind)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.r.buildView(ctx, v, kind); err != nil {
-		return nil, err
-	}
-	l.v, l.ok = v, true
-	return v, nil
-}
-
-// forget makes the views be read again.
-func (s *Session) forget() {
-	for kind := range s.views {
-		l := &s.views[kind]
-		l.mu.Lock()
-		l.v, l.ok = nil, false
-		l.mu.Unlock()
-	}
+	return t.has(ctx, id)
 }
 
 // Trees returns a reader of the tree chunks that were there when the session began.
 func (s *Session) Trees(ctx context.Context) (*TreeReader, error) {
-	v, err := s.view(ctx, pack.Meta)
+	t, err := s.table(ctx, pack.Meta)
 	if err != nil {
 		return nil, err
 	}
-	return newTreeReader(s.r, v), nil
+	return newTreeReader(s.r, t), nil
 }
 
 // Unlooked reports whether files that have not changed since this parent may be taken over without looking their chunks

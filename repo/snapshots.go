@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"savepoint/repo/record"
 	"savepoint/repo/seal"
 	"savepoint/repo/storage"
@@ -80,29 +82,40 @@ func (r *Repo) warnGaps(l *Listing, snaps []*Snapshot) {
 	}
 }
 
+// readers is how many small objects are read at once: what their reading takes is the way to the store and back.
+const readers = 16
+
+// readSnapshots reads manifests, oldest window first. The error names those that cannot be read.
 func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {
-	var out []*Snapshot
-	var bad []error
-	for _, i := range infos {
+	snaps, bad := make([]*Snapshot, len(infos)), make([]error, len(infos))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for n, i := range infos {
 		if !snapshotName.MatchString(i.Name) {
 			continue
 		}
-		m, err := readRecord(ctx, r, seal.Manifest, i.Name, tree.DecodeManifest)
-		switch {
-		case gone(err):
-			continue // forgotten a moment ago
-		case unreadable(err):
-			bad = append(bad, err)
-			continue
-		case err != nil:
-			return nil, err
-		}
-		s := &Snapshot{Name: i.Name, Stored: i.Time, Manifest: m}
-		s.Late = l.late(s.session(), i)
-		out = append(out, s)
+		g.Go(func() error {
+			m, err := readRecord(ctx, r, seal.Manifest, i, tree.DecodeManifest)
+			switch {
+			case gone(err): // forgotten a moment ago
+				return nil
+			case unreadable(err):
+				bad[n] = err
+				return nil
+			case err != nil:
+				return err
+			}
+			snaps[n] = &Snapshot{Name: i.Name, Stored: i.Time, Manifest: m}
+			snaps[n].Late = l.late(snaps[n].session(), i)
+			return nil
+		})
 	}
-	slices.SortFunc(out, byWindow)
-	return out, errors.Join(bad...)
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	snaps = slices.DeleteFunc(snaps, func(s *Snapshot) bool { return s == nil })
+	slices.SortFunc(snaps, byWindow)
+	return snaps, errors.Join(bad...)
 }
 
 func byWindow(a, b *Snapshot) int {

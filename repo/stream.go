@@ -78,8 +78,8 @@ func (w *Stream) Flush(ctx context.Context) error {
 // pendingShards is how many locks the set of a session's own chunks is spread over.
 const pendingShards = 64
 
-// pending is the set of chunks that a session has taken in: they count as present for this session only, so that two
-// workers never store one chunk twice.
+// pending is the set of chunks that a session has taken in and no table has yet: they count as present for this session only, so
+// that two workers never store one chunk twice.
 type pending [pendingShards]struct {
 	mu  sync.Mutex
 	ids map[chunk.ID]struct{}
@@ -106,4 +106,11 @@ func (p *pending) has(id chunk.ID) bool {
 	defer s.mu.Unlock()
 	_, ok := s.ids[id]
 	return ok
+}
+
+func (p *pending) drop(id chunk.ID) {
+	s := &p[id[0]%pendingShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ids, id)
 }

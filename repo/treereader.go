@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"savepoint/chunk"
+	"savepoint/index"
 	"savepoint/repo/pack"
 	"savepoint/repo/storage"
 )
@@ -15,8 +16,9 @@ const treeBlocks = 32 // decoded blocks that a TreeReader keeps, about 0.6 MiB e
 
 // TreeReader reads pages and nodes. It keeps the blocks read last. It is safe for concurrent use and implements tree.Source.
 type TreeReader struct {
-	r *Repo
-	v *view
+	r   *Repo
+	t   table
+	own *index.Index // closed with the reader; nil: none
 
 	mu     sync.Mutex
 	blocks map[blockKey]*list.Element // of *cachedBlock
@@ -35,11 +37,21 @@ type cachedBlock struct {
 	err  error
 }
 
-// Trees loads the index of tree chunks and returns a reader of them.
+// Trees returns a reader of tree chunks, which the caller closes: with the index that backups keep on this host, or with the segments
+// of tree chunks in memory where there is none.
 func (r *Repo) Trees(ctx context.Context) (*TreeReader, error) {
 	l, err := r.listAll(ctx)
 	if err != nil {
 		return nil, err
+	}
+	warm, err := r.warmTable(ctx, l, pack.Meta)
+	if err != nil {
+		return nil, err
+	}
+	if warm != nil {
+		t := newTreeReader(r, warm)
+		t.own = warm.x
+		return t, nil
 	}
 	v, err := r.views(ctx, l, pack.Meta)
 	if err != nil {
@@ -48,8 +60,16 @@ func (r *Repo) Trees(ctx context.Context) (*TreeReader, error) {
 	return newTreeReader(r, v), nil
 }
 
-func newTreeReader(r *Repo, v *view) *TreeReader {
-	return &TreeReader{r: r, v: v, blocks: map[blockKey]*list.Element{}, order: list.New()}
+// Close ends the use of what the reader has opened; it must not be used any more. That of a session stays open for the session.
+func (t *TreeReader) Close() {
+	if t.own != nil {
+		t.r.closeIndex(t.own)
+		t.own = nil
+	}
+}
+
+func newTreeReader(r *Repo, t table) *TreeReader {
+	return &TreeReader{r: r, t: t, blocks: map[blockKey]*list.Element{}, order: list.New()}
 }
 
 // TreeChunk returns a page or node whose ID was checked. The bytes must not be changed. It tries every place where the
@@ -57,7 +77,7 @@ func newTreeReader(r *Repo, v *view) *TreeReader {
 func (t *TreeReader) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error) {
 	var first error
 	var out []byte
-	t.v.locations(id, func(p *Packed, e pack.Entry) bool {
+	err := t.t.locations(ctx, id, func(p *Packed, e pack.Entry) bool {
 		b, err := t.block(ctx, p, e.Block)
 		if err == nil {
 			out, err = b.Chunk(e)
@@ -72,11 +92,13 @@ func (t *TreeReader) TreeChunk(ctx context.Context, id chunk.ID) ([]byte, error)
 		}
 		return isDamage
 	})
-	if out != nil {
+	switch {
+	case out != nil:
 		return out, nil
-	}
-	if first == nil {
-		first = &CorruptError{Object: "tree chunk " + id.String(), Err: errors.Join(append([]error{ErrUnknownChunk}, t.v.damaged...)...)}
+	case err != nil:
+		return nil, err
+	case first == nil:
+		first = &CorruptError{Object: "tree chunk " + id.String(), Err: errors.Join(ErrUnknownChunk, t.t.unread())}
 	}
 	return nil, first
 }

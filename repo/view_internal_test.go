@@ -53,22 +53,35 @@ func TestViewBuild(t *testing.T) {
 	v := &view{segs: []*record.Segment{a, b, c}, void: []bool{false, false, true}, dead: map[pack.ID]bool{b.Packs[0].ID: true}}
 	v.build()
 	for i, want := range map[int]bool{0: true, 49: true, 99: true, 100: false, 149: false, 1000: false} {
-		if v.has(chunkID(i)) != want {
+		if holds(t, v, i) != want {
 			t.Errorf("chunk %d: %t, want %t", i, !want, want)
 		}
 	}
 	var ranks []int
-	v.locations(chunkID(60), func(p *Packed, e pack.Entry) bool {
+	err := v.locations(t.Context(), chunkID(60), func(p *Packed, e pack.Entry) bool {
 		ranks = append(ranks, p.Rank)
 		return e.Chunk == chunkID(60)
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if fmt.Sprint(ranks) != "[0 1]" {
 		t.Errorf("ranks %v, want the live place first", ranks)
 	}
 	v.blind = true
-	if v.build(); v.has(chunkID(0)) {
+	if v.build(); holds(t, v, 0) {
 		t.Error("something counts as stored though a record cannot be read")
 	}
+}
+
+// holds reports whether the numbered chunk is in a live pack.
+func holds(t *testing.T, tab table, i int) bool {
+	t.Helper()
+	ok, err := tab.has(t.Context(), chunkID(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
 }
 
 func TestIDSet(t *testing.T) {
@@ -113,8 +126,9 @@ func BenchmarkViewHas(b *testing.B) {
 	}
 	i := 0
 	for b.Loop() {
-		if i++; v.has(ids[i%len(ids)]) != (i%len(ids)*488 < n) {
-			b.Fatal("wrong")
+		i++
+		if ok, err := v.has(b.Context(), ids[i%len(ids)]); err != nil || ok != (i%len(ids)*488 < n) {
+			b.Fatal("wrong", err)
 		}
 	}
 }

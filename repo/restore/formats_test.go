@@ -123,6 +123,7 @@ func listing(t *testing.T, r *repo.Repo) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer trees.Close()
 	var out strings.Builder
 	for _, s := range snaps {
 		target := filepath.Join(t.TempDir(), "target")

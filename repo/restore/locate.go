@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"savepoint/chunk"
 	"savepoint/repo"
 	"savepoint/repo/pack"
 )
@@ -27,7 +28,11 @@ func (p *plan) locate(ctx context.Context, r *repo.Repo) error {
 	if p.wants.n == 0 {
 		return nil
 	}
-	if err := r.Locate(ctx, p.found); err != nil {
+	known, err := r.Find(ctx, p.wanted, p.found)
+	if err == nil && (!known || p.lacks()) { // what the index of this host does not know, the segments may
+		err = r.Locate(ctx, p.found)
+	}
+	if err != nil {
 		return err
 	}
 	for i := range p.wants.n {
@@ -40,6 +45,25 @@ func (p *plan) locate(ctx context.Context, r *repo.Repo) error {
 	}
 	p.table, p.byID = nil, nil
 	return nil
+}
+
+// wanted yields the chunks that are to be read.
+func (p *plan) wanted(yield func(chunk.ID) bool) {
+	for i := range p.wants.n {
+		if !yield(p.wants.at(i).id) {
+			return
+		}
+	}
+}
+
+// lacks reports whether a chunk has no place yet.
+func (p *plan) lacks() bool {
+	for i := range p.wants.n {
+		if p.wants.at(i).pack == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func missing(w *want) error {

@@ -19,13 +19,19 @@ func Run(ctx context.Context, r *repo.Repo, snap *repo.Snapshot, sel Selection, 
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	j := &job{r: r, o: o, res: &Result{}, rec: &outcome{}, began: o.Now()}
+	began := o.Now()
+	src, err := r.Trees(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	j := &job{r: r, o: o, src: src, res: &Result{}, rec: &outcome{}, began: began}
 	if err := j.prepare(ctx, snap, sel); err != nil {
 		return nil, err
 	}
 	defer j.t.dir.Close()
 	defer j.p.dirs.close()
-	err := j.do(ctx)
+	err = j.do(ctx)
 	if err != nil {
 		_ = j.w.closeAll() // the error that ended the run is the one to tell
 	}
@@ -53,15 +59,11 @@ type job struct {
 // prepare finds out what is wanted and where it goes, and puts the marker there. Nothing is changed before it is known that there is
 // something to restore.
 func (j *job) prepare(ctx context.Context, snap *repo.Snapshot, sel Selection) error {
-	src, err := j.r.Trees(ctx)
-	if err != nil {
+	var err error
+	if j.items, err = sel.items(ctx, j.src, snap); err != nil {
 		return err
 	}
-	j.src = src
-	if j.items, err = sel.items(ctx, src, snap); err != nil {
-		return err
-	}
-	marker := markerFor(ctx, src, j.items)
+	marker := markerFor(ctx, j.src, j.items)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

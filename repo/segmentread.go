@@ -1,0 +1,97 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/seal"
+	"savepoint/repo/storage"
+)
+
+const indexDomain = "index/00000000/"
+
+func segmentPrefix(k pack.Kind) string { return indexDomain + k.String() + "/" }
+
+// errVanished says that a listed segment is gone: a merged one has taken its place, list again.
+var errVanished = errors.New("segment vanished")
+
+// listedSegment is a listed segment of one kind.
+type listedSegment struct {
+	storage.Info
+	id record.ID
+}
+
+func segmentsOf(infos []storage.Info, kind pack.Kind) []listedSegment {
+	var out []listedSegment
+	for _, i := range infos {
+		if rest, ok := strings.CutPrefix(i.Name, segmentPrefix(kind)); ok {
+			if id, err := parseID(rest); err == nil {
+				out = append(out, listedSegment{i, id})
+			}
+		}
+	}
+	return out
+}
+
+// readSegment reads a segment of a kind. The error is errVanished when there is none; it wraps ErrCorrupt or ErrNewer when the segment cannot be
+// read: what only it locates will be stored again, or missed.
+func (r *Repo) readSegment(ctx context.Context, i listedSegment, kind pack.Kind) (*record.Segment, error) {
+	s, err := readRecord(ctx, r, seal.Segment, i.Info, record.DecodeSegment)
+	if gone(err) {
+		return nil, fmt.Errorf("%s: %w", i.Name, errVanished)
+	}
+	if err == nil && s.Kind != kind {
+		err = corrupt(i.Name, fmt.Errorf("segment of kind %d among kind %d", s.Kind, kind))
+	}
+	if unreadable(err) {
+		r.o.Logger.Warn("index segment cannot be read; what only it locates will be stored again or missed", "err", err)
+	}
+	return s, err
+}
+
+// Limits of reading segments ahead of their use: what their reading takes is the way to the store and back.
+const (
+	aheadSegments = 8
+	aheadBytes    = 16 << 20
+)
+
+// readSegments reads segments, several at once, and calls each for all of them, in order; each may be called with an error of
+// readSegment. It ends with the first error that each returns.
+func (r *Repo) readSegments(ctx context.Context, infos []listedSegment, kind pack.Kind, each func(listedSegment, *record.Segment, error) error) error {
+	type result struct {
+		s   *record.Segment
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	results := make([]chan result, len(infos))
+	next, size := 0, int64(0)
+	for i, info := range infos {
+		for next < len(infos) && (next == i || next-i < aheadSegments && size+infos[next].Size <= aheadBytes) {
+			at, c := infos[next], make(chan result, 1)
+			wg.Go(func() {
+				s, err := r.readSegment(ctx, at, kind)
+				c <- result{s, err}
+			})
+			results[next] = c
+			size += at.Size
+			next++
+		}
+		got := <-results[i]
+		results[i] = nil
+		size -= info.Size
+		if err := each(info, got.s, got.err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unreadable(err error) bool { return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) }
