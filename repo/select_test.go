@@ -54,6 +54,7 @@ func TestSelect(t *testing.T) {
 	}
 	twoHosts := append(slices.Clone(world), taken("d1", "world", "h2", 5, 6, "", "/opt"))
 	atSign := []*repo.Snapshot{taken("e1", "a@b", "c", 0, 1, ""), taken("e2", "a", "b@c", 2, 3, "")}
+	run := []*repo.Snapshot{taken("f1", "world", "h1", 0, 10, "i"), taken("f2", "world", "h1", 0, 20, "i"), taken("f3", "world", "h1", 0, 30, "i"), taken("f4", "world", "h1", 0, 40, "")}
 	tests := []struct {
 		name                 string
 		snaps                []*repo.Snapshot
@@ -69,6 +70,10 @@ func TestSelect(t *testing.T) {
 		{"within a window", world, repo.Query{At: minute(25)}, "a1", "", "a2", ""},
 		{"with faults", world, repo.Query{At: minute(30)}, "a2", "a1", "b5", "a1"},
 		{"past one interrupted and one late", world, repo.Query{At: minute(75)}, "a2", "a1", "b5", "a1"},
+		{"the newest is interrupted", world[:3], repo.Query{}, "a2", "a1", "", "a1"},
+		{"several of one run are interrupted", run, repo.Query{At: minute(35)}, "!", "", "", ""},
+		{"the end of that run", run, repo.Query{}, "f4", "", "", ""},
+		{"by ID, in the middle of a run", run, repo.Query{ID: "f2"}, "f2", "", "f4", ""},
 		{"before all", world, repo.Query{At: minute(-1)}, "!", "", "", ""},
 		{"any order", []*repo.Snapshot{world[4], world[0], world[3], world[1]}, repo.Query{At: minute(35)}, "a2", "a1", "b5", "a1"},
 		{"by ID", world, repo.Query{ID: "a2"}, "a2", "a1", "b5", "a1"},

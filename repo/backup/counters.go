@@ -13,29 +13,50 @@ import (
 	"savepoint/repo/tree"
 )
 
-// counters count while the pipeline runs. The first group is the assembler's own.
+// counters count while the pipeline runs.
 type counters struct {
-	files, dirs, others, bytes uint64
+	tally tally // the assembler's own
 
-	unchanged, read, reread, different atomic.Uint64
+	read, reread, different atomic.Uint64
 }
 
-func (c *counters) entry(e *tree.Entry) {
+// tally counts what is in the pages.
+type tally struct {
+	files, dirs, others, bytes uint64
+
+	unchanged uint64 // files that the last finished snapshot has as they are
+	fresh     uint64 // entries that were taken over from no snapshot
+}
+
+func (t *tally) entry(e *tree.Entry) {
 	switch e.Type {
 	case tree.File:
-		c.files++
-		c.bytes += e.Size
+		t.files++
+		t.bytes += e.Size
 	case tree.Directory:
-		c.dirs++
+		t.dirs++
 	default:
-		c.others++
+		t.others++
 	}
 }
 
-func (c *counters) stats(t repo.Totals) tree.Stats {
+// item counts what a worker is done with.
+func (t *tally) item(it *item) {
+	switch {
+	case it.entry == nil:
+		return
+	case !it.taken():
+		t.fresh++
+	case it.same && it.entry.Type == tree.File:
+		t.unchanged++
+	}
+	t.entry(it.entry)
+}
+
+func (c *counters) stats(n tally, t repo.Totals) tree.Stats {
 	return tree.Stats{
-		Files: c.files, Directories: c.dirs, Others: c.others, FileBytes: c.bytes,
-		ChangedFiles: c.files - min(c.files, c.unchanged.Load()), UnchangedFiles: c.unchanged.Load(), ReadBytes: c.read.Load(),
+		Files: n.files, Directories: n.dirs, Others: n.others, FileBytes: n.bytes,
+		ChangedFiles: n.files - n.unchanged, UnchangedFiles: n.unchanged, ReadBytes: c.read.Load(),
 		NewChunks: t.DataChunks, NewBytes: t.DataBytes, NewPackBytes: t.DataPackBytes,
 		NewTreeBytes: t.TreeBytes, NewTreePack: t.MetaPackBytes,
 		RereadFiles: c.reread.Load(), RereadDifferent: c.different.Load(),
@@ -74,11 +95,12 @@ func (b *run) fault(err error) {
 	}
 }
 
+// list returns a copy in order of path.
 func (f *faults) list() ([]tree.Fault, uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	slices.SortFunc(f.kept, func(a, b tree.Fault) int { return strings.Compare(a.Path, b.Path) })
-	return f.kept, f.count
+	return slices.Clone(f.kept), f.count
 }
 
 // fatal reports whether an error ends the run: everything but what the source alone is to blame for.

@@ -135,6 +135,9 @@ func (w *worker) chunks(ctx context.Context, f *source.File, fixed uint32) (uint
 		if ctx.Err() != nil {
 			return size, context.Cause(ctx)
 		}
+		if err := w.rest(ctx); err != nil {
+			return size, err
+		}
 		b, err := rd.Next()
 		if err == io.EOF {
 			return size, nil

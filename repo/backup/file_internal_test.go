@@ -23,7 +23,7 @@ func withWorker(t *testing.T, fn func(ctx context.Context, w *worker)) {
 		t.Fatal(err)
 	}
 	err = r.Write(t.Context(), "world", "host", func(ctx context.Context, s *repo.Session) error {
-		b := &run{r: r, s: s, sources: source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable()}}
+		b := &run{r: r, s: s, gate: newGate(1), sources: source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable()}}
 		fn(ctx, b.newWorker())
 		return nil
 	})
@@ -154,7 +154,7 @@ func changing(ctx context.Context, t *testing.T, w *worker, d *source.Dir, chang
 func TestTornFileIsAFault(t *testing.T) {
 	withWorker(t, func(_ context.Context, w *worker) {
 		w.fault(&source.Error{Path: "/x", Op: "read", Kind: source.Torn, Err: errTorn})
-		m := w.manifest(nil, repo.Totals{})
+		m := w.manifest(nil, tree.Stats{})
 		if m.Completeness != tree.WithFaults || len(m.Faults) != 1 || m.Faults[0].Code != tree.Torn {
 			t.Errorf("%+v", m)
 		}
@@ -244,7 +244,7 @@ func TestFaultsAreBounded(t *testing.T) {
 		for range 2 * tree.MaxFaults {
 			w.fault(&source.Error{Path: long, Op: "open", Kind: source.Unreadable, Err: os.ErrPermission})
 		}
-		m := w.manifest([]tree.Root{{Path: "/x", Entry: tree.Entry{Type: tree.Directory}}}, repo.Totals{})
+		m := w.manifest([]tree.Root{{Path: "/x", Entry: tree.Entry{Type: tree.Directory}}}, tree.Stats{})
 		m.Seq = 1
 		b, err := tree.EncodeManifest(m)
 		if err != nil || len(b) > 20<<20 || m.FaultCount != 2*tree.MaxFaults || len(m.Faults) == 0 {

@@ -101,6 +101,7 @@ func readBack(t testing.TB, r *repo.Repo, snap *repo.Snapshot) map[string]node {
 	if b.trees, err = r.Trees(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	defer b.trees.Close()
 	if err := r.Locate(t.Context(), func(p *repo.Packed, e pack.Entry) { b.at[e.Chunk] = append(b.at[e.Chunk], place{p, e}) }); err != nil {
 		t.Fatal(err)
 	}

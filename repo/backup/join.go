@@ -9,7 +9,7 @@ import (
 	"savepoint/repo/tree"
 )
 
-// join finds the parent snapshot's entries while names go up.
+// join finds one base's entries in a directory while names go up.
 type join struct {
 	lost func(error) bool
 	next func() (*tree.Entry, error, bool)
@@ -25,6 +25,36 @@ func newJoin(ctx context.Context, b *run, parent *tree.Entry) *join {
 	j := &join{lost: b.lost}
 	j.next, j.stop = iter.Pull2(tree.Entries(ctx, b.trees, parent.Content, ""))
 	return j
+}
+
+// joins are the joins of all bases.
+type joins struct {
+	each []*join
+	was  []*tree.Entry
+}
+
+func newJoins(ctx context.Context, b *run, parents []*tree.Entry) *joins {
+	js := &joins{was: make([]*tree.Entry, len(parents))}
+	for _, p := range parents {
+		js.each = append(js.each, newJoin(ctx, b, p))
+	}
+	return js
+}
+
+// find returns the entry called name, or nil, of each base. The slice is valid until the next call.
+func (js *joins) find(name string) (was []*tree.Entry, err error) {
+	for i, j := range js.each {
+		if js.was[i], err = j.find(name); err != nil {
+			return nil, err
+		}
+	}
+	return js.was, nil
+}
+
+func (js *joins) stop() {
+	for _, j := range js.each {
+		j.stop()
+	}
 }
 
 // find returns a copy of the entry called name, or nil. Names must go up from call to call. A page that is lost ends the

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -113,6 +114,7 @@ func TestMemoryOfALargeFile(t *testing.T) {
 		size = 128 << 20
 	}
 	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a/small"), "so that there is something to publish while the large one is read")
 	f, err := os.Create(filepath.Join(dir, "large"))
 	must(t, err)
 	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{7}), int64(size))
@@ -120,14 +122,17 @@ func TestMemoryOfALargeFile(t *testing.T) {
 	must(t, f.Close())
 
 	l := newLab(t)
-	for _, workers := range []int{1, 4} {
+	for _, workers := range []int{1, 4, -4} {
 		w := newHeapWatch()
 		s := &sink{Store: l.st.Clone(), look: w.look, sizes: map[string]storage.Info{}}
 		o := options(dir)
+		if workers < 0 { // with pauses all the time
+			workers, o.Checkpoint = -workers, 10*time.Millisecond
+		}
 		o.Workers = workers
 		res, err := runIn(t, l.open(t, s), o)
 		must(t, err)
-		if st := res.Snapshot.Stats; st.ReadBytes != uint64(size) || st.NewBytes != uint64(size) {
+		if st := res.Snapshot.Stats; st.ReadBytes>>20 != uint64(size>>20) || st.NewBytes != st.ReadBytes {
 			t.Errorf("%+v", st)
 		}
 		w.atMost(t, formula(workers, int(res.Totals.DataChunks)))
@@ -216,6 +221,7 @@ func TestSparseFile(t *testing.T) {
 	}
 	trees, err := l.open(t, l.st).Trees(t.Context())
 	must(t, err)
+	defer trees.Close()
 	e, err := tree.Lookup(t.Context(), trees, &res.Snapshot.Roots[0].Entry, "sparse")
 	must(t, err)
 	if len(e.Content) != 5 || !e.Content[1].Hole || !e.Content[3].Hole || e.Content[1].Length != size/2-64<<10 {

@@ -32,15 +32,20 @@ type Options struct {
 	Policy []byte
 	// Workers read and hash files; zero is one for each core. The snapshot does not depend on it.
 	Workers int
-	Events  Events
+	// Checkpoint is how often what is finished is published as an interrupted snapshot, from which the next run goes on; zero is
+	// CheckpointEvery. A cancelled run does so once more, if there is something new. Less than zero is never, not then either.
+	Checkpoint time.Duration
+	Events     Events
 	// Now is the clock for the duration; nil is that of the repository, whose clock alone is compared with files' times.
 	Now func() time.Time
 }
 
 // Events are told how a backup goes. Functions may be nil; they are called by many goroutines at once and must be quick.
 type Events struct {
-	// Parent is told once what the source is compared with; nil when there is none.
+	// Parent is told once what the manifest will name as its parent; nil when there is none.
 	Parent func(*repo.Snapshot)
+	// Checkpoint is told of each interrupted snapshot that is published. Nothing is read until it returns.
+	Checkpoint func(*repo.Snapshot)
 	// Progress is told after every entry and directory.
 	Progress func(Progress)
 	// Fault is told of each entry that is not in the snapshot as it should be.
@@ -50,7 +55,7 @@ type Events struct {
 // Progress counts what was done since the last call of the same goroutine.
 type Progress struct {
 	Entries      uint64 // finished, those that were left out among them
-	Unchanged    uint64 // files of them that were taken over from the parent
+	Unchanged    uint64 // files of them that were taken over from an earlier snapshot
 	Bytes        uint64 // of content, read or taken over; of a large file while it is read
 	FoundEntries uint64 // met by the walk: in the end as many as finished
 }
@@ -58,7 +63,7 @@ type Progress struct {
 // Result is what a backup did.
 type Result struct {
 	Snapshot *repo.Snapshot // as published
-	Parent   *repo.Snapshot // what it was compared with, or nil
+	Parent   *repo.Snapshot // what it was compared with first, or nil; it may be interrupted
 	Totals   repo.Totals
 	Duration time.Duration
 	// Damaged names packs of the repository that were found damaged, and marked. The snapshot does not need them; older ones may.
@@ -69,6 +74,7 @@ type Result struct {
 func (o Options) withDefaults(r *repo.Repo) Options {
 	o.Mode = cmp.Or(o.Mode, tree.Incremental)
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.Checkpoint = cmp.Or(o.Checkpoint, CheckpointEvery)
 	if o.Now == nil {
 		o.Now = r.Options().Now
 	}

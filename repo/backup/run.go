@@ -27,20 +27,25 @@ type run struct {
 	s       *repo.Session
 	sources source.Options
 
-	parent   *repo.Snapshot // what files are compared with, or nil
-	trees    *repo.TreeReader
-	since    time.Time // the parent's start by this host's clock; zero when nothing is taken as unchanged
-	unlooked bool      // chunks of unchanged files need no lookup
-	seq      uint64    // of this snapshot, by which files are drawn for the spot check
-	spot     spotBudget
+	parent *repo.Snapshot // that the manifest names, or nil
+	bases  []*base        // what files are compared with, newest first; none when all are read
+	trees  *repo.TreeReader
+	seq    uint64 // of this snapshot, by which files are drawn for the spot check
+	spot   spotBudget
 
-	faults faults
-	stats  counters
+	started time.Time
+	gate    *gate
+	faults  faults
+	stats   counters
 }
 
 // Run backs the paths up into r and publishes a snapshot. Faults of the source are in the snapshot, not an error: the caller
-// asks [Result.Faulty]. An error of the store ends the run, and then nothing is published; what was
-// stored is found by the next run. When the session lapsed, because this machine slept, the source is read again.
+// asks [Result.Faulty]. An error of the store ends the run, and then nothing more is published; what was
+// stored is found by the next run. When the session lapsed, because this machine slept, the source is read again, but for what a checkpoint has.
+//
+// A long run publishes checkpoints ([Options.Checkpoint]): interrupted snapshots of what it has finished, which the next run goes on
+// from when this one ends early. When ctx ends, a last one is published, within 20 seconds; Run returns ctx's error all the same.
+//
 // A second run of the same source on this host gets repo.ErrHeld at once.
 //
 // A pack of the parent's tree that turns out damaged is marked, and the source is read again without it: the new snapshot
@@ -93,8 +98,8 @@ func Run(ctx context.Context, r *repo.Repo, o Options) (*Result, error) {
 }
 
 func (b *run) do(ctx context.Context) (*Result, error) {
-	started := b.o.Now()
-	if err := b.chooseParent(ctx); err != nil {
+	b.started = b.o.Now()
+	if err := b.chooseBases(ctx); err != nil {
 		return nil, err
 	}
 	if b.o.Events.Parent != nil {
@@ -108,16 +113,16 @@ func (b *run) do(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	totals := b.s.Totals()
-	m := b.manifest(roots, totals)
+	m := b.manifest(roots, b.stats.stats(b.stats.tally, totals))
 	if err := b.judge(ctx, m); err != nil {
 		return nil, err
 	}
-	m.Stats.Nanoseconds = uint64(b.elapsed(started))
+	m.Stats.Nanoseconds = uint64(b.elapsed(b.started))
 	snap, err := b.s.Commit(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(started)}
+	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(b.started)}
 	if err := b.report(ctx, res); err != nil {
 		return res, fmt.Errorf("snapshot %s is published and restores, but its report is not stored: %w", snap.Short(), err)
 	}
@@ -127,37 +132,13 @@ func (b *run) do(ctx context.Context) (*Result, error) {
 // elapsed returns the time since t, at least zero: clocks are set back.
 func (b *run) elapsed(t time.Time) time.Duration { return max(b.o.Now().Sub(t), 0) }
 
-// chooseParent finds what files are compared with, by the mode.
-func (b *run) chooseParent(ctx context.Context) error {
-	var err error
-	switch b.o.Mode {
-	case tree.Incremental:
-		b.parent, err = b.s.Parent(ctx)
-	case tree.Differential:
-		b.parent, err = b.s.LastFull(ctx)
-	}
-	if err != nil || b.parent == nil {
-		return err
-	}
-	if b.trees, err = b.s.Trees(ctx); err != nil {
-		return err
-	}
-	mine, err := b.s.Source(ctx)
-	if err != nil {
-		return err
-	}
-	for _, old := range mine {
-		b.seq = max(b.seq, old.Seq+1)
-	}
-	b.since = source.Reference(time.Unix(0, b.parent.HostClock), b.r.Options().Now())
-	b.unlooked = b.s.Unlooked(b.parent.Manifest)
-	b.spot.left = b.parent.Stats.FileBytes / 100
-	return nil
-}
-
 // readSource walks the paths and stores what is in them. It returns the roots of the snapshot.
 func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
 	b.sources = source.Options{Owners: source.NewOwners(), Devices: source.NewDeviceTable()}
+	b.gate = newGate(b.o.Workers)
+	caller := ctx
+	ctx, over := b.outlast(caller)
+	defer over()
 	g, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan *batch, b.o.Workers)
 	ordered := make(chan token, maxAhead)
@@ -172,7 +153,7 @@ func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
 	var roots []tree.Root
 	g.Go(func() error {
 		var err error
-		roots, err = b.assemble(ctx, ordered)
+		roots, err = b.assemble(ctx, caller, ordered)
 		return err
 	})
 	err := g.Wait()
@@ -182,10 +163,10 @@ func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
 	return roots, err
 }
 
-func (b *run) manifest(roots []tree.Root, totals repo.Totals) *tree.Manifest {
+func (b *run) manifest(roots []tree.Root, stats tree.Stats) *tree.Manifest {
 	m := &tree.Manifest{
 		User: b.o.User, Class: b.o.Class, Roots: roots, Tags: b.o.Tags, Mode: b.o.Mode,
-		Devices: b.sources.Devices.Devices(), Stats: b.stats.stats(totals), Policy: b.o.Policy,
+		Devices: b.sources.Devices.Devices(), Stats: stats, Policy: b.o.Policy,
 		Chains: b.s.Chains(), Completeness: tree.Complete,
 	}
 	m.Faults, m.FaultCount = b.faults.list()

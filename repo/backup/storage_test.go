@@ -48,13 +48,13 @@ func newWalkScene(t *testing.T) *walkScene {
 }
 
 // attempt backs up into a copy of the store under a rule. It reports whether the run was over before the rule could fire.
-func (s *walkScene) attempt(t *testing.T, rule fault.Rule) (st *mem.Store, res *backup.Result, failed fault.Record, over bool, err error) {
+func (s *walkScene) attempt(t *testing.T, rule fault.Rule, o backup.Options) (st *mem.Store, res *backup.Result, failed fault.Record, over bool, err error) {
 	t.Helper()
 	st = s.st.Clone()
 	f := fault.New(st)
 	r := s.open(t, f)
 	f.Arm(rule)
-	res, err = runIn(t, r, options(s.dir))
+	res, err = runIn(t, r, o)
 	log := f.Log()
 	if len(log) <= rule.At {
 		return st, res, failed, true, err
@@ -69,7 +69,11 @@ func (s *walkScene) goesOn(t *testing.T, st *mem.Store) {
 	snaps := s.snapshots(t, r)
 	for i, snap := range snaps {
 		got := readBack(t, r, snap)
-		if i > 0 { // the first is of an older state
+		switch {
+		case i == 0: // is of an older state
+		case snap.Completeness == tree.Interrupted:
+			partOfSource(t, got, s.dir)
+		default:
 			sameAsSource(t, got, s.dir)
 		}
 	}
@@ -97,7 +101,7 @@ func TestErrorWalk(t *testing.T) {
 	s := newWalkScene(t)
 	for _, do := range []fault.Action{fault.Fail, fault.FailDone} {
 		for i := 0; ; i += stride() {
-			st, res, failed, over, err := s.attempt(t, fault.Rule{At: i, Do: do})
+			st, res, failed, over, err := s.attempt(t, fault.Rule{At: i, Do: do}, options(s.dir))
 			if over {
 				if err != nil {
 					t.Fatalf("without a fault: %v", err)
@@ -131,24 +135,46 @@ func TestErrorWalk(t *testing.T) {
 func TestCrashWalk(t *testing.T) {
 	s := newWalkScene(t)
 	for _, do := range []fault.Action{fault.Stop, fault.StopDone} {
-		for i := 0; ; i += stride() {
-			st, _, failed, over, err := s.attempt(t, fault.Rule{At: i, Do: do})
-			if over {
-				break
-			}
-			if err == nil {
-				t.Errorf("operation %d, %s %s: no error", i, failed.Op, failed.Name)
-			}
-			s.goesOn(t, st)
-			if t.Failed() {
-				t.Fatalf("after operation %d, %s %s, action %d", i, failed.Op, failed.Name, do)
-			}
+		s.walk(t, do, options(s.dir), stride())
+	}
+}
+
+// TestCrashWalkWithCheckpoints is the same for a run that publishes interrupted snapshots, from the newest of which the next one goes on; and the
+// store may fail for a moment only.
+func TestCrashWalkWithCheckpoints(t *testing.T) {
+	s := newWalkScene(t)
+	o := options(s.dir)
+	o.Checkpoint = often
+	for _, do := range []fault.Action{fault.Stop, fault.StopDone, fault.Fail, fault.FailDone} {
+		s.walk(t, do, o, 9*stride())
+	}
+}
+
+// walk stops the storage at each of its operations, or some, until the run is over before that.
+func (s *walkScene) walk(t *testing.T, do fault.Action, o backup.Options, stride int) {
+	t.Helper()
+	for i := 0; ; i += stride {
+		st, res, failed, over, err := s.attempt(t, fault.Rule{At: i, Do: do}, o)
+		if over {
+			t.Logf("%d operations", i)
+			break
+		}
+		where := fmt.Sprintf("operation %d, %s %s, action %d", i, failed.Op, failed.Name, do)
+		if err == nil {
+			t.Errorf("%s: no error", where)
+		}
+		if res != nil && res.Faulty() {
+			t.Errorf("%s: a failure of the storage became a fault of the source", where)
+		}
+		s.goesOn(t, st)
+		if t.Failed() {
+			t.Fatal("after ", where)
 		}
 	}
 }
 
 // TestCancel cancels at every operation of the storage and after every few entries. Nothing is left running or open, nothing
-// is published, and the next run uses what was stored.
+// is published but what is finished, and the next run uses what was stored.
 func TestCancel(t *testing.T) {
 	s := newWalkScene(t)
 	var points []func(cancel func()) (fault.Rule, backup.Events)
@@ -162,7 +188,7 @@ func TestCancel(t *testing.T) {
 			return fault.Rule{At: 1 << 30}, after(n, cancel)
 		})
 	}
-	reached := 0
+	reached, parts := 0, 0
 	for i, point := range points {
 		ctx, cancel := cancellable(t)
 		rule, events := point(cancel)
@@ -187,8 +213,14 @@ func TestCancel(t *testing.T) {
 		if !errors.Is(err, context.Canceled) && (err != nil || res == nil) {
 			t.Errorf("point %d: error %v", i, err)
 		}
-		if n := len(s.snapshots(t, s.open(t, st))); n == 2 && err != nil && res == nil && !strings.Contains(err.Error(), "snapshots/") {
-			t.Errorf("point %d: published in spite of %v", i, err)
+		r = s.open(t, st)
+		for _, snap := range s.snapshots(t, r)[1:] {
+			if snap.Completeness == tree.Interrupted {
+				partOfSource(t, readBack(t, r, snap), s.dir)
+				parts++
+			} else if err != nil && res == nil && !strings.Contains(err.Error(), "snapshots/") {
+				t.Errorf("point %d: published in spite of %v", i, err)
+			}
 		}
 		next, err := runIn(t, s.open(t, st), options(s.dir))
 		must(t, err)
@@ -196,8 +228,8 @@ func TestCancel(t *testing.T) {
 			t.Errorf("point %d: next backup: %s", i, diff)
 		}
 	}
-	if reached < 25 {
-		t.Errorf("only %d points were reached", reached)
+	if reached < 25 || parts == 0 {
+		t.Errorf("only %d points were reached, and %d runs published what they had", reached, parts)
 	}
 }
 
@@ -243,8 +275,10 @@ func TestNextRunUsesWhatWasStored(t *testing.T) {
 	if _, err := backup.Run(ctx, l.open(t, l.st), o); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if len(l.snapshots(t, l.open(t, l.st))) != 0 {
-		t.Error("a snapshot was published")
+	for _, s := range l.snapshots(t, l.open(t, l.st)) {
+		if s.Completeness != tree.Interrupted {
+			t.Error("a snapshot was published")
+		}
 	}
 	res := l.clean(t, options(dir))
 	if got := res.Totals.DataBytes; got > 8<<20+1<<20 {

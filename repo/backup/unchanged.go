@@ -10,24 +10,23 @@ import (
 	"savepoint/repo/tree"
 )
 
-// unchanged returns the parent's entry, brought up to date, if it may be taken over, and nil if the object must be read. Of the
+// unchanged returns the entry of an earlier snapshot, brought up to date, if it may be taken over, and nil if the object must be read. Of the
 // unchanged files some are read all the same: one that turns out to be different is returned as it is now.
 func (w *worker) unchanged(ctx context.Context, b *batch, it *item, m source.Meta) (*tree.Entry, error) {
 	p := it.parent
 	if p == nil || p.Type == tree.Directory || !b.trust || m.Dev != b.dir.Meta().Dev || b.where.InPlace() || p.Splitter != 0 {
 		return nil, nil
 	}
-	if !source.Unchanged(p, m, w.since) || source.Recognise(b.where, it.name, nil, m.Size) != 0 {
+	if !source.Unchanged(p, m, it.from.since) || source.Recognise(b.where, it.name, nil, m.Size) != 0 {
 		return nil, nil
 	}
 	if p.Type == tree.File {
-		if ok, err := w.present(ctx, p); !ok || err != nil {
+		if ok, err := w.present(ctx, it); !ok || err != nil {
 			return nil, err
 		}
 		if e, err := w.spotCheck(ctx, b, it, m); e != nil || err != nil {
 			return e, err
 		}
-		w.stats.unchanged.Add(1)
 		w.done.Unchanged++
 	}
 	p.Link = w.sources.Devices.Link(m)
@@ -36,11 +35,11 @@ func (w *worker) unchanged(ctx context.Context, b *batch, it *item, m source.Met
 
 // present reports whether the content of an unchanged file is still stored. Where it must be looked up, nodes of its list are
 // stored again if need be.
-func (w *worker) present(ctx context.Context, p *tree.Entry) (bool, error) {
-	if w.unlooked {
+func (w *worker) present(ctx context.Context, it *item) (bool, error) {
+	if it.from.unlooked {
 		return true, nil
 	}
-	for x, err := range tree.Elements(ctx, w.trees, p.Content, 0) {
+	for x, err := range tree.Elements(ctx, w.trees, it.parent.Content, 0) {
 		ok := err == nil && x.Hole
 		if err == nil && !ok {
 			ok, err = w.s.Has(ctx, repo.Data, x.ID)
@@ -61,11 +60,11 @@ func (w *worker) present(ctx context.Context, p *tree.Entry) (bool, error) {
 	return true, err
 }
 
-// spotCheck reads one unchanged file in a hundred and compares it with what the parent has. It returns nil, or the
-// file's entry as it is now when its content is another under the same times.
+// spotCheck reads one in a hundred of the files that are unchanged since the last finished snapshot, and compares it with what that has. It
+// returns nil, or the file's entry as it is now when its content is another under the same times.
 func (w *worker) spotCheck(ctx context.Context, b *batch, it *item, m source.Meta) (*tree.Entry, error) {
 	path := b.path(it.name)
-	if m.Size == 0 || !source.SpotCheck(w.r.SpotKey(), path, w.seq) || !w.spot.take(m.Size) {
+	if !it.same || m.Size == 0 || !source.SpotCheck(w.r.SpotKey(), path, w.seq) || !w.spot.take(m.Size) {
 		return nil, nil
 	}
 	e, err := w.file(ctx, b.where, it.name, func() (*source.File, error) { return b.dir.OpenFile(it.name, m) })

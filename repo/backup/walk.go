@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"savepoint/repo/source"
@@ -24,13 +25,20 @@ type batch struct {
 	items  []item
 	prefix string        // of the items' paths; empty until it is needed
 	done   chan struct{} // closed when the entries are there
+
+	finished int // items whose entries are there; the worker's until done, or the next pause
 }
 
 type item struct {
 	name   string
-	parent *tree.Entry // of the same name in the parent snapshot, or nil
+	parent *tree.Entry // of the same name in the base from, or nil
 	entry  *tree.Entry // what is backed up; nil when it was left out
+	from   *base
+	same   bool // the finished base has it as parent does
 }
+
+// taken reports whether the entry was taken over.
+func (it *item) taken() bool { return it.entry != nil && it.entry == it.parent }
 
 // token is what the assembler gets, in order: the beginning of a root or directory, a batch, the end.
 type token struct {
@@ -75,19 +83,18 @@ func (w *walker) walkRoot(ctx context.Context, path string) error {
 	if err := w.skip(ctx, root.Incomplete); err != nil {
 		return err
 	}
-	var parent *tree.Entry
-	if w.parent != nil {
-		for i := range w.parent.Roots {
-			if w.parent.Roots[i].Path == path {
-				parent = &w.parent.Roots[i].Entry
-			}
+	was := make([]*tree.Entry, len(w.bases))
+	for i, b := range w.bases {
+		if j := slices.IndexFunc(b.Roots, func(r tree.Root) bool { return r.Path == path }); j >= 0 {
+			was[i] = &b.Roots[j].Entry
 		}
 	}
-	return w.directory(ctx, root.Dir, source.Context{}, filepath.Base(path), token{root: path, open: root.Entry}, parent)
+	return w.directory(ctx, root.Dir, source.Context{}, filepath.Base(path), token{root: path, open: root.Entry}, was)
 }
 
-// directory sends the tokens of one directory, called name in a directory whose context is above, and of all beneath it.
-func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Context, name string, begin token, parent *tree.Entry) error {
+// directory sends the tokens of one directory, called name in a directory whose context is above, and of all beneath it. parents are
+// the entries of that name in the bases.
+func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Context, name string, begin token, parents []*tree.Entry) error {
 	// Numbered by the walk, file systems have the same numbers whichever worker meets them first. (A file system that has only a
 	// single file mounted over another is numbered when that is met.)
 	w.sources.Devices.Index(d.Meta().Dev)
@@ -102,7 +109,7 @@ func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Cont
 		return err
 	}
 	w.found(names.Len())
-	old := newJoin(ctx, w.run, parent)
+	old := newJoins(ctx, w.run, parents)
 	defer old.stop()
 	b := w.newBatch(d, above.Enter(name, names))
 	for i := range names.Len() {
@@ -116,7 +123,7 @@ func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Cont
 		}
 		isDir := w.isDirectory(d, name, names.DType(i))
 		if !isDir {
-			b.items = append(b.items, item{name: name, parent: was})
+			b.items = append(b.items, w.pick(name, was))
 		}
 		if isDir || len(b.items) == batchLen {
 			if b, err = w.next(ctx, b); err != nil {
@@ -137,7 +144,7 @@ func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Cont
 }
 
 // child goes through a directory in that of the batch b, which is empty.
-func (w *walker) child(ctx context.Context, b *batch, name string, was *tree.Entry) error {
+func (w *walker) child(ctx context.Context, b *batch, name string, was []*tree.Entry) error {
 	sub, err := b.dir.Open(name)
 	if errors.Is(err, source.ErrReplaced) { // it is something else by now
 		again := w.newBatch(b.dir, b.where)

@@ -35,16 +35,48 @@ func (b *run) newWorker() *worker {
 
 func (b *run) work(ctx context.Context, jobs <-chan *batch) error {
 	w := b.newWorker()
-	for j := range jobs {
-		err := w.batch(ctx, j)
-		close(j.done)
-		if cerr := j.release(); err == nil {
-			err = w.skip(ctx, cerr)
-		}
-		if err != nil {
-			return err
+	for {
+		p := b.gate.pause.Load()
+		select {
+		case j, ok := <-jobs:
+			if !ok {
+				if err := w.flush(ctx); err != nil {
+					return err
+				}
+				b.gate.leave()
+				return nil
+			}
+			err := w.batch(ctx, j)
+			close(j.done)
+			if cerr := j.release(); err == nil {
+				err = w.skip(ctx, cerr)
+			}
+			if err != nil {
+				return err
+			}
+		case <-p.begun:
+			if err := w.rest(ctx); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// rest waits while the gate is shut. What was put is on its way by then.
+func (w *worker) rest(ctx context.Context) error {
+	p := w.gate.pause.Load()
+	select {
+	case <-p.begun:
+	default:
+		return nil
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return w.gate.park(ctx, p)
+}
+
+func (w *worker) flush(ctx context.Context) error {
 	return errors.Join(w.data.Flush(ctx), w.meta.Flush(ctx))
 }
 
@@ -52,6 +84,9 @@ func (w *worker) batch(ctx context.Context, b *batch) error {
 	for i := range b.items {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if err := w.rest(ctx); err != nil {
+			return err
 		}
 		it := &b.items[i]
 		var err error
@@ -63,7 +98,7 @@ func (w *worker) batch(ctx context.Context, b *batch) error {
 		if err != nil && it.entry == nil && b.root != nil {
 			return err // without one of its roots a snapshot is not what was asked for
 		}
-		if err == nil && it.entry != nil && it.entry != it.parent {
+		if err == nil && it.entry != nil && !it.taken() {
 			err = w.valid(b, it)
 		}
 		if err := w.skip(ctx, err); err != nil {
@@ -72,6 +107,7 @@ func (w *worker) batch(ctx context.Context, b *batch) error {
 		if err != nil && it.entry != nil {
 			it.entry.CTime = 0 // it lacks something: the next run must not take it for unchanged
 		}
+		b.finished = i + 1
 		w.tell(it.entry)
 	}
 	return nil
