@@ -30,8 +30,9 @@ const repeats = 3
 // bench runs the corpora in the folder dir.
 type bench struct {
 	options
-	dir string
-	bin string // store
+	dir    string
+	bin    string // store
+	server *minio // where the repositories lie; nil: in folders
 }
 
 // all runs what was asked for into rep. It goes on with the next corpus after one that failed only if that was by a
@@ -257,7 +258,7 @@ func (c *cell) open(suffix string) ([]tool, error) {
 	}
 	var tools []tool
 	for _, kind := range kinds {
-		t, err := newTool(kind, c.bin, filepath.Join(c.dir, c.name, kind+"-"+suffix))
+		t, err := newTool(kind, c.bin, filepath.Join(c.dir, c.name, kind+"-"+suffix), c.server)
 		if err != nil {
 			return nil, err
 		}
@@ -276,8 +277,13 @@ func (c *cell) backup(ctx context.Context, t tool, path, tag, step string) error
 	return nil
 }
 
-// restore measures a restore, compares what came with want, and removes it.
+// restore measures a restore, compares what came with want, and removes it. From a server it is that of a host which has nothing.
 func (c *cell) restore(ctx context.Context, t tool, m moment, want, step string) error {
+	if c.server != nil {
+		if err := t.forget(); err != nil {
+			return err
+		}
+	}
 	target := filepath.Join(c.dir, c.name, "restored")
 	s, err := measure(t.restore(ctx, c.live, m, target))
 	if err != nil {

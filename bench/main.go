@@ -1,7 +1,7 @@
 // Command bench compares store with restic on real input, in the same run and on the same machine, and checks what
 // both restore.
 //
-//	go run ./bench [-corpus src,db,bigfile,profiles,million,frontier] [-runs N] [-work DIR] [-image] [-json FILE] [-md FILE] [-quick]
+//	go run ./bench [-corpus src,db,bigfile,profiles,million,frontier] [-runs N] [-work DIR] [-image] [-minio] [-json FILE] [-md FILE] [-quick]
 //
 // Each corpus is made in the work folder, backed up for the first time, once more with nothing changed, changed in
 // place, backed up again, and both states are restored into new folders and compared with what was there: by rsync with
@@ -35,6 +35,7 @@ type options struct {
 	jsonFile string
 	mdFile   string
 	image    bool
+	minio    bool
 	keep     bool
 	quick    bool
 	sizes    sizes
@@ -69,6 +70,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.jsonFile, "json", "", "write all figures to `FILE`")
 	fs.StringVar(&o.mdFile, "md", "", "put the tables into the Markdown `FILE`, between its markers")
 	fs.BoolVar(&o.image, "image", false, "work on a new ext4 with a journal, in an image file in the work folder (needs root)")
+	fs.BoolVar(&o.minio, "minio", false, "keep the repositories on a MinIO server that is started for it, and restore with empty caches")
 	fs.BoolVar(&o.keep, "keep", false, "leave the work folder")
 	fs.BoolVar(&o.quick, "quick", false, "small corpora: to see that all works, the times say nothing")
 	scale := fs.Int("pg-scale", 0, "scale of pgbench, 15 MB each (default 30)")
@@ -92,7 +94,7 @@ func parse(args []string) (options, error) {
 		}
 	}
 	if o.mdFile != "" {
-		if _, _, err := cutMarked(o.mdFile); err != nil {
+		if _, _, err := cutMarked(o.mdFile, o.beginMark()); err != nil {
 			return o, err // now, and not after half an hour
 		}
 	}
@@ -107,6 +109,14 @@ func parse(args []string) (options, error) {
 		o.sizes.bigBytes = *big << 20
 	}
 	return o, nil
+}
+
+// beginMark is the line behind which the Markdown file has the tables of such a run.
+func (o options) beginMark() string {
+	if o.minio {
+		return beginMinIO
+	}
+	return beginMark
 }
 
 // run does all the work; the work folder is gone when it returns, but for o.keep.
@@ -137,6 +147,13 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	rep := &report{Quick: o.quick, Runs: o.runs}
+	if o.minio {
+		if b.server, err = startMinIO(ctx, b.dir); err != nil {
+			return err
+		}
+		rep.Server = b.server.version
+		defer func() { err = errors.Join(err, b.server.stop()) }()
+	}
 	if rep.Machine, err = describeMachine(ctx, b.dir, b.bin); err != nil {
 		return err
 	}
@@ -158,7 +175,7 @@ func publish(rep *report, o options) error {
 		errs = append(errs, rep.writeJSON(o.jsonFile))
 	}
 	if o.mdFile != "" {
-		errs = append(errs, splice(o.mdFile, text))
+		errs = append(errs, splice(o.mdFile, o.beginMark(), text))
 	}
 	if n := rep.differences(); n > 0 {
 		errs = append(errs, fmt.Errorf("%d restored trees differ from what was backed up; see the checks above", n))

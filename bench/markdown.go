@@ -8,13 +8,14 @@ import (
 
 // What -md writes goes between these lines.
 const (
-	beginMark = "<!-- begin: go run ./bench -md -->"
-	endMark   = "<!-- end -->"
+	beginMark  = "<!-- begin: go run ./bench -md -->"
+	beginMinIO = "<!-- begin: go run ./bench -minio -md -->"
+	endMark    = "<!-- end -->"
 )
 
 // splice puts text between the markers of a file.
-func splice(path, text string) error {
-	head, tail, err := cutMarked(path)
+func splice(path, begin, text string) error {
+	head, tail, err := cutMarked(path, begin)
 	if err != nil {
 		return err
 	}
@@ -22,17 +23,18 @@ func splice(path, text string) error {
 }
 
 // cutMarked returns what stands before the text between the markers and what stands after it, markers included.
-func cutMarked(path string) (head, tail string, err error) {
+func cutMarked(path, mark string) (head, tail string, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return "", "", err
 	}
 	text := string(data)
-	begin, end := strings.Index(text, beginMark+"\n"), strings.Index(text, endMark+"\n")
-	if begin < 0 || end < begin {
-		return "", "", fmt.Errorf("%s: no line %q with a line %q after it", path, beginMark, endMark)
+	head, rest, ok := strings.Cut(text, mark+"\n")
+	end := strings.Index(rest, endMark+"\n")
+	if !ok || end < 0 {
+		return "", "", fmt.Errorf("%s: no line %q with a line %q after it", path, mark, endMark)
 	}
-	return text[:begin+len(beginMark)+1], text[end:], nil
+	return head + mark + "\n", rest[end:], nil
 }
 
 // markdown renders the whole report.
@@ -41,6 +43,9 @@ func (r *report) markdown() string {
 	m := r.Machine
 	fmt.Fprintf(&b, "%s UTC, commit %s, %s, %s. %s, %d cores, %.0f GiB, Linux %s, %s, %s. Load average %.1f before, %.1f after. Runs: %d.\n",
 		m.Date, m.Commit, m.Store, m.Restic, m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.FileSystem, m.Go, m.LoadBefore, m.LoadAfter, r.Runs)
+	if r.Server != "" {
+		fmt.Fprintf(&b, "\nRepositories on %s on the same machine, over plain HTTP; restores with an empty cache folder.\n", r.Server)
+	}
 	if r.Quick {
 		b.WriteString("\nSmall corpora: these times say nothing.\n")
 	}

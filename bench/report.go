@@ -10,6 +10,7 @@ import (
 type report struct {
 	Machine machine   `json:"machine"`
 	Quick   bool      `json:"quick,omitempty"`
+	Server  string    `json:"server,omitempty"` // that holds the repositories; empty: they lie in folders
 	Runs    int       `json:"runs"`
 	Results []*result `json:"results"`
 	Targets []target  `json:"targets"`

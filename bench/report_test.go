@@ -148,27 +148,30 @@ func TestSplice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("# Head\n\n" + beginMark + "\nold\n" + endMark + "\n\ntail\n")
+	other := beginMinIO + "\nother\n" + endMark + "\n"
+	write(other + "# Head\n\n" + beginMark + "\nold\n" + endMark + "\n\ntail\n" + other)
 	for range 2 {
-		if err := splice(path, "new\n"); err != nil {
+		if err := splice(path, beginMark, "new\n"); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff("# Head\n\n"+beginMark+"\n\nnew\n\n"+endMark+"\n\ntail\n", string(got)); diff != "" {
+		if diff := cmp.Diff(other+"# Head\n\n"+beginMark+"\n\nnew\n\n"+endMark+"\n\ntail\n"+other, string(got)); diff != "" {
 			t.Error(diff)
 		}
 	}
-	for _, text := range []string{"", "# Head\n", beginMark + "\n", endMark + "\n" + beginMark + "\n"} {
+	for _, text := range []string{"", "# Head\n", beginMark + "\n", endMark + "\n" + beginMark + "\n", other} {
 		write(text)
-		if err := splice(path, "new\n"); err == nil {
+		if err := splice(path, beginMark, "new\n"); err == nil {
 			t.Errorf("no error for %q", text)
 		}
 	}
-	if _, _, err := cutMarked("../docs/benchmarks.md"); err != nil {
-		t.Error(err)
+	for _, o := range []options{{}, {minio: true}} {
+		if _, _, err := cutMarked("../docs/benchmarks.md", o.beginMark()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
