@@ -144,3 +144,14 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// TestSameWindow has snapshots of one source in one second of a bucket's clock: the later one is the newer.
+func TestSameWindow(t *testing.T) {
+	a, b := taken("ff", "world", "h1", 0, 1, ""), taken("aa", "world", "h1", 0, 1, "")
+	a.Seq, b.Seq = 1, 2
+	for _, snaps := range [][]*repo.Snapshot{{a, b}, {b, a}} {
+		if c, err := repo.Select(snaps, repo.Query{}); err != nil || c.Snapshot != b || c.Before != a {
+			t.Errorf("%v before %v, %v; want the second before the first", short(c.Before), short(c.Snapshot), err)
+		}
+	}
+}

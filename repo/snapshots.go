@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -118,14 +119,10 @@ func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.In
 	return snaps, errors.Join(bad...)
 }
 
+// byWindow orders snapshots by window. A bucket tells whole seconds, so several of one source can have the same: then they count.
 func byWindow(a, b *Snapshot) int {
-	if c := a.Start().Compare(b.Start()); c != 0 {
-		return c
-	}
-	if c := a.End().Compare(b.End()); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Name, b.Name)
+	return cmp.Or(a.Start().Compare(b.Start()), a.End().Compare(b.End()), strings.Compare(a.Source(), b.Source()),
+		cmp.Compare(a.Seq, b.Seq), strings.Compare(a.Name, b.Name))
 }
 
 // sourcePrefix is what the names of this source's manifests begin with, and perhaps another's.
