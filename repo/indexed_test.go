@@ -234,3 +234,30 @@ func TestFind(t *testing.T) {
 		t.Errorf("a host without an index found %d chunks, %t", n, ok)
 	}
 }
+
+// TestManifestsAreKept has a host read each manifest of its source once.
+func TestManifestsAreKept(t *testing.T) {
+	m := mem.New(nil)
+	st := fault.New(m)
+	newRepo(t, m)
+	cache := t.TempDir()
+	for i := range 5 {
+		r := openIn(t, st, cache)
+		st.Arm()
+		mustSave(t, r, "world", files{"own": fmt.Sprint(i)})
+		n := 0
+		for _, c := range st.Log() {
+			if c.Op == fault.Get && strings.HasPrefix(c.Name, "snapshots/") {
+				n++
+			}
+		}
+		if n > 2 { // the newest to see whether this is a copy, and again because it is new here
+			t.Errorf("run %d reads %d manifests", i, n)
+		}
+	}
+	name := names(m, "snapshots/")[2]
+	m.Replace(name, flip(object(t, m, name), 100))
+	if list, err := openIn(t, m, cache).Snapshots(t.Context()); len(list) != 4 || !errors.Is(err, repo.ErrCorrupt) {
+		t.Errorf("%d snapshots, %v: damage in the store is not seen", len(list), err)
+	}
+}

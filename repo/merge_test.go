@@ -216,3 +216,31 @@ func (s refuseMerged) Put(ctx context.Context, name string, body io.ReaderAt, si
 	}
 	return s.Store.Put(ctx, name, body, size, o)
 }
+
+// TestMergeAboveAThousand does nothing to the limit: with a thousand segments nothing is merged, with one more they are.
+func TestMergeAboveAThousand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes a thousand snapshots")
+	}
+	m := mem.New(nil)
+	r := newRepo(t, m)
+	var snaps []*repo.Snapshot
+	var all []files
+	for i := range 1000 { // of many sources: a session reads the manifests of its own
+		f := files{"own": fmt.Sprint("only in ", i)}
+		snaps, all = append(snaps, mustSave(t, r, fmt.Sprint("shard ", i%250), f)), append(all, f)
+	}
+	mustSave(t, r, "world", files{"own": "the last but one"}) // lists a thousand
+	for name, s := range segments(t, m) {
+		if len(s.Supersedes) > 0 {
+			t.Fatalf("%s merges though no more than a thousand are listed", name)
+		}
+	}
+	mustSave(t, r, "world", files{"own": "the last"})
+	if _, s := merged(t, m); len(s.Supersedes) != 1000 {
+		t.Errorf("%d segments were merged, want 1000", len(s.Supersedes))
+	}
+	for _, i := range []int{0, 500, 999} {
+		mustLoad(t, openRepo(t, m), snaps[i], all[i])
+	}
+}

@@ -63,6 +63,19 @@ func (r *Repo) get(ctx context.Context, name string, limit int64) ([]byte, error
 
 // getSealed reads and opens an object of which the store has told the name and size. Damage is a *CorruptError that names it.
 func (r *Repo) getSealed(ctx context.Context, kind seal.Kind, i storage.Info) ([]byte, error) {
+	b, err := r.getListed(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.ring.Open(kind, i.Name, b, nil)
+	if err != nil {
+		return nil, corrupt(i.Name, err)
+	}
+	return p, nil
+}
+
+// getListed reads an object of which the store has told the name and size.
+func (r *Repo) getListed(ctx context.Context, i storage.Info) ([]byte, error) {
 	if i.Size > maxObject+1<<20 {
 		return nil, &CorruptError{Object: i.Name, Err: fmt.Errorf("%d bytes where at most %d can be", i.Size, maxObject+1<<20)}
 	}
@@ -73,11 +86,7 @@ func (r *Repo) getSealed(ctx context.Context, kind seal.Kind, i storage.Info) ([
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", i.Name, err)
 	}
-	p, err := r.ring.Open(kind, i.Name, b, nil)
-	if err != nil {
-		return nil, corrupt(i.Name, err)
-	}
-	return p, nil
+	return b, nil
 }
 
 // list collects the objects beneath a prefix.

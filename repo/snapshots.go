@@ -88,6 +88,10 @@ const readers = 16
 
 // readSnapshots reads manifests, oldest window first. The error names those that cannot be read.
 func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {
+	return r.readSnapshotsBy(ctx, l, infos, new(manifestCache))
+}
+
+func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.Info, cache *manifestCache) ([]*Snapshot, error) {
 	snaps, bad := make([]*Snapshot, len(infos)), make([]error, len(infos))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -96,7 +100,7 @@ func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.In
 			continue
 		}
 		g.Go(func() error {
-			m, err := readRecord(ctx, r, seal.Manifest, i, tree.DecodeManifest)
+			m, err := r.readManifest(ctx, cache, i)
 			switch {
 			case gone(err): // forgotten a moment ago
 				return nil
@@ -114,9 +118,44 @@ func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.In
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	if err := cache.save(l.shows); err != nil {
+		r.o.Logger.Debug("cache could not be written", "err", err)
+	}
 	snaps = slices.DeleteFunc(snaps, func(s *Snapshot) bool { return s == nil })
 	slices.SortFunc(snaps, byWindow)
 	return snaps, errors.Join(bad...)
+}
+
+// readManifest reads a manifest from this host's cache or from the store.
+func (r *Repo) readManifest(ctx context.Context, cache *manifestCache, i storage.Info) (*tree.Manifest, error) {
+	if sealed := cache.get(i.Name, i.Size); sealed != nil {
+		if b, err := r.ring.Open(seal.Manifest, i.Name, sealed, nil); err == nil {
+			if m, err := tree.DecodeManifest(b); err == nil {
+				cache.use(i.Name, sealed, false)
+				return m, nil
+			}
+		}
+	}
+	sealed, err := r.getListed(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.ring.Open(seal.Manifest, i.Name, sealed, nil)
+	if err != nil {
+		return nil, corrupt(i.Name, err)
+	}
+	m, err := tree.DecodeManifest(b)
+	if err != nil {
+		return nil, corrupt(i.Name, err)
+	}
+	cache.use(i.Name, sealed, true)
+	return m, nil
+}
+
+// shows reports whether a snapshot is listed.
+func (l *Listing) shows(name string) bool {
+	_, ok := slices.BinarySearchFunc(l.Snapshots, name, func(i storage.Info, name string) int { return strings.Compare(i.Name, name) })
+	return ok
 }
 
 // byWindow orders snapshots by window. A bucket tells whole seconds, so several of one source can have the same: then they count.
@@ -145,7 +184,7 @@ func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
 			mine = append(mine, i)
 		}
 	}
-	snaps, err := s.r.readSnapshots(ctx, s.list, mine)
+	snaps, err := s.r.readSnapshotsBy(ctx, s.list, mine, s.r.loadManifests())
 	if unreadable(err) {
 		s.r.o.Logger.Warn("snapshots of this source cannot be read", "err", err)
 	} else if err != nil {

@@ -152,7 +152,10 @@ func (c *call) effort() string {
 	} else {
 		d = d.Round(time.Second)
 	}
-	if c.attempts == 1 {
+	switch c.attempts {
+	case 0:
+		return fmt.Sprintf("after %s without an attempt", d)
+	case 1:
 		return fmt.Sprintf("after 1 attempt in %s", d)
 	}
 	return fmt.Sprintf("after %d attempts in %s", c.attempts, d)

@@ -21,7 +21,8 @@
 // and so shuts a gate for all of them: no request, first or repeated, begins before it
 // opens, and those that waited spread over as long again. The time is Options.First at
 // first; it doubles, up to Options.Max, whenever a request that began after the last
-// opening meets the same answer, and each that succeeds takes an eighth off. Requests
+// opening meets the same answer, and each that succeeds halves it: with one such answer in
+// three a storage is busy, and must not come to a standstill. Requests
 // that were on their way when the gate was shut change nothing.
 //
 // # What the methods add

@@ -46,7 +46,7 @@ func (g *gate) calm(turn uint64) {
 	if turn != g.turn {
 		return
 	}
-	if g.delay -= g.delay / 8; g.delay < g.first/2 {
+	if g.delay /= 2; g.delay < g.first/2 {
 		g.delay = 0
 	}
 }

@@ -141,6 +141,27 @@ func TestSlowDownEarlierSuccess(t *testing.T) {
 	})
 }
 
+// TestSlowDownNowAndThen has every third request answered with ErrSlowDown, whatever the pace: the waits must not grow.
+func TestSlowDownNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const puts = 200
+		var rules []fault.Rule
+		for i := range puts {
+			rules = append(rules, fault.Rule{At: 3 * i, Err: storage.ErrSlowDown, Temporary: true})
+		}
+		s := retry.New(fault.New(mem.New(nil), rules...), retry.Options{First: time.Second, Rand: longest})
+		began := time.Now()
+		for i := range puts {
+			if err := put(t.Context(), s, fmt.Sprint(i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took > puts*2*time.Second {
+			t.Errorf("%d requests take %v, want two seconds for each third", puts, took)
+		}
+	})
+}
+
 // TestSlowDownDelete waits as long as the part of the answer wants that asks for most.
 func TestSlowDownDelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -86,7 +86,8 @@ type credentialError struct {
 	temporary bool
 }
 
-func (e *credentialError) Error() string { return e.text }
+func (e *credentialError) Error() string        { return e.text }
+func (e *credentialError) Is(target error) bool { return target == ErrCredentials }
 
 // RetrieveWithCredContext implements credentials.Provider.
 func (k *keyring) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {

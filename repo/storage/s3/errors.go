@@ -19,6 +19,18 @@ import (
 	"savepoint/repo/storage"
 )
 
+// What a request can end with that storage has no error for.
+var (
+	// ErrCredentials says that no credentials could be had, so that no request was made.
+	ErrCredentials = errors.New("no credentials")
+	// ErrSkewed says that the server refuses requests because its clock and this
+	// host's are too far apart. The text names both.
+	ErrSkewed = errors.New("the clocks are too far apart")
+	// ErrBucketGone says that the bucket, which was there when the store was opened,
+	// does not exist any more.
+	ErrBucketGone = errors.New("it was there when it was opened, and does not exist any more")
+)
+
 // verdict is what an error means.
 type verdict struct {
 	err       error // nil: success
@@ -111,13 +123,13 @@ func (s *Store) judgeAnswer(c call, x *exchange, e minio.ErrorResponse) verdict 
 	case e.Code == minio.NoSuchKey && c.reads() && document(e):
 		return verdict{err: storage.ErrNotExist}
 	case e.Code == minio.NoSuchBucket && document(e):
-		err := fmt.Errorf("bucket %s does not exist", s.config.Bucket)
+		cause := ErrBucketGone
 		if c.op == "open" {
-			err = fmt.Errorf("bucket %s: %w", s.config.Bucket, storage.ErrNotExist)
+			cause = storage.ErrNotExist
 		}
-		return verdict{err: err}
+		return verdict{err: fmt.Errorf("bucket %s: %w", s.config.Bucket, cause)}
 	case e.Code == minio.RequestTimeTooSkewed:
-		return verdict{err: fmt.Errorf("%s: %s", text, s.clocks(date))}
+		return verdict{err: fmt.Errorf("%w: %s (%s)", ErrSkewed, s.clocks(date), text)}
 	case slowCodes(e.Code) || e.StatusCode == http.StatusTooManyRequests:
 		return verdict{err: with(storage.ErrSlowDown), temporary: true}
 	case renewableCodes(e.Code):
@@ -185,6 +197,9 @@ func judgeConnection(err error) verdict {
 		cause = failed.Err
 	}
 	text := plain(cause.Error())
+	if idle, ok := errors.AsType[*idleError](cause); ok {
+		text = idle.Error() // whichever layer of the transport it went through
+	}
 	if hint := connectionHint(cause); hint != "" {
 		return verdict{err: &explained{text + " " + hint, cause}}
 	}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -62,7 +60,8 @@ type Findings struct {
 const probeSize = 1000
 
 // Probe puts a few small objects under names that no repository uses, to find out
-// what the storage does, and removes them as far as it may. The error is that of
+// what the storage does, and removes them as far as it may. A request that fails for a
+// moment is made again for some seconds, since it says nothing of what the storage can. The error is that of
 // what must work (putting, reading and listing); whatever else fails is a finding.
 func (s *Store) Probe(ctx context.Context) (Findings, error) {
 	p := prober{s: s, dir: "probe/" + rand.Text()}
@@ -81,12 +80,21 @@ type prober struct {
 func (p *prober) run(ctx context.Context) error {
 	name := p.name("object")
 	data := bytes.Repeat([]byte("0123456789"), probeSize/10)
-	before := p.s.now()
-	if err := p.s.Put(ctx, name, bytes.NewReader(data), probeSize, storage.PutOptions{}); err != nil {
+	var before, after time.Time
+	err := patiently(ctx, func() error {
+		before = p.s.now()
+		err := p.s.Put(ctx, name, bytes.NewReader(data), probeSize, storage.PutOptions{})
+		after = p.s.now()
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	after := p.s.now()
-	info, err := p.s.Stat(ctx, name)
+	var info storage.Info
+	err = patiently(ctx, func() (err error) {
+		info, err = p.s.Stat(ctx, name)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -121,15 +129,23 @@ func (p *prober) clock(stored, before, after time.Time) {
 }
 
 func (p *prober) ranges(ctx context.Context, name string, data []byte) error {
-	got, err := p.s.Get(ctx, name, 0, -1, nil)
-	if err != nil {
+	var got []byte
+	read := func(off, n int64) error {
+		return patiently(ctx, func() (err error) {
+			got, err = p.s.Get(ctx, name, off, n, nil)
+			return err
+		})
+	}
+	if err := read(0, -1); err != nil {
 		return err
 	}
 	if !bytes.Equal(got, data) {
 		return &storage.OpError{Op: "get", Name: name, Err: errors.New("the storage gives back other bytes than it was given")}
 	}
-	got, err = p.s.Get(ctx, name, 123, 45, nil)
+	err := read(123, 45)
 	switch {
+	case passes(err):
+		return err // says nothing of ranges
 	case err != nil:
 		p.f.Ranges = Finding{No, err.Error()}
 	case !bytes.Equal(got, data[123:168]):
@@ -140,77 +156,40 @@ func (p *prober) ranges(ctx context.Context, name string, data []byte) error {
 	return ctx.Err()
 }
 
-// conditional creates one name twice, and another at the same time from all sides.
-func (p *prober) conditional(ctx context.Context) error {
-	create := func(name, body string) error {
-		return p.s.Put(ctx, name, bytes.NewReader([]byte(body)), int64(len(body)), storage.PutOptions{IfAbsent: true})
-	}
-	name := p.name("created")
-	first := create(name, "first")
-	if errors.Is(first, storage.ErrUnsupported) {
-		p.f.ConditionalCreate = Finding{No, first.Error()}
-		return nil
-	}
-	if first != nil {
-		return first
-	}
-	switch second := create(name, "second"); {
-	case second == nil:
-		p.f.ConditionalCreate = Finding{No, "a second creation of one name succeeds: If-None-Match is not heeded"}
-		return nil
-	case !errors.Is(second, storage.ErrExists):
-		return second
-	}
-	const racers = 4
-	name = p.name("raced")
-	errs := make([]error, racers)
-	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() { errs[i] = create(name, fmt.Sprint("racer ", i)) })
-	}
-	wg.Wait()
-	won := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			won++
-		case !errors.Is(err, storage.ErrExists):
-			p.f.ConditionalCreate = Finding{Unknown, err.Error()}
-			return ctx.Err()
-		}
-	}
-	p.f.ConditionalCreate = Finding{Answer: Yes}
-	if won != 1 {
-		p.f.ConditionalCreate = Finding{No, fmt.Sprintf("%d creations of one name at the same time succeed", won)}
-	}
-	return ctx.Err()
-}
-
 // listing looks whether what was put is listed.
 func (p *prober) listing(ctx context.Context, name string) error {
 	found := false
-	for info, err := range p.s.List(ctx, p.dir+"/", "") {
-		if err != nil {
-			return err
+	err := patiently(ctx, func() error {
+		for info, err := range p.s.List(ctx, p.dir+"/", "") {
+			if err != nil {
+				return err
+			}
+			found = found || info.Name == name && info.Size == probeSize
 		}
-		found = found || info.Name == name && info.Size == probeSize
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	p.f.Listing = Finding{Answer: Yes}
 	if !found {
 		p.f.Listing = Finding{No, "an object that was put is not listed"}
 	}
-	return p.s.do(ctx, call{op: "list", name: p.dir, repeat: true}, func(ctx context.Context, core *minio.Core) error {
-		p.f.FineTimes = Finding{Answer: No}
-		for o := range core.ListObjectsIter(ctx, p.s.config.Bucket, p.s.listing(p.dir+"/", "", pageSize)) {
-			if o.Err != nil {
-				return o.Err
-			}
-			if o.LastModified.Nanosecond() != 0 {
-				p.f.FineTimes = Finding{Answer: Yes}
-			}
+	return patiently(ctx, func() error { return p.s.do(ctx, call{op: "list", name: p.dir, repeat: true}, p.fineTimes) })
+}
+
+// fineTimes looks whether listings have them.
+func (p *prober) fineTimes(ctx context.Context, core *minio.Core) error {
+	p.f.FineTimes = Finding{Answer: No}
+	for o := range core.ListObjectsIter(ctx, p.s.config.Bucket, p.s.listing(p.dir+"/", "", pageSize)) {
+		if o.Err != nil {
+			return o.Err
 		}
-		return ctx.Err()
-	})
+		if o.LastModified.Nanosecond() != 0 {
+			p.f.FineTimes = Finding{Answer: Yes}
+		}
+	}
+	return ctx.Err()
 }
 
 // versioning asks for the bucket's state.
@@ -253,7 +232,7 @@ func (p *prober) objectLock(ctx context.Context) Finding {
 
 // ask makes a request whose failure is a finding.
 func (p *prober) ask(ctx context.Context, f func(context.Context, *minio.Core) error) error {
-	err := p.s.do(ctx, call{op: "probe", name: p.s.config.Bucket, repeat: true}, f)
+	err := patiently(ctx, func() error { return p.s.do(ctx, call{op: "probe", name: p.s.config.Bucket, repeat: true}, f) })
 	if e, ok := errors.AsType[*storage.OpError](err); ok {
 		return e.Err
 	}
@@ -262,15 +241,19 @@ func (p *prober) ask(ctx context.Context, f func(context.Context, *minio.Core) e
 
 // deletion deletes an object and looks whether it is gone, from listings too.
 func (p *prober) deletion(ctx context.Context, name string) Finding {
-	err := p.s.Delete(ctx, name)
+	err := patiently(ctx, func() error { return p.s.Delete(ctx, name) })
 	switch {
 	case errors.Is(err, storage.ErrDenied):
 		return Finding{No, "these credentials may not"}
 	case err != nil:
 		return Finding{Unknown, err.Error()}
 	}
-	if _, err := p.s.Stat(ctx, name); !errors.Is(err, storage.ErrNotExist) {
+	err = patiently(ctx, func() error { _, err := p.s.Stat(ctx, name); return err })
+	switch {
+	case err == nil:
 		return Finding{No, "a deleted object is still there"}
+	case !errors.Is(err, storage.ErrNotExist):
+		return Finding{Unknown, err.Error()}
 	}
 	for info, err := range p.s.List(ctx, p.dir+"/", "") {
 		if err == nil && info.Name == name {
@@ -288,7 +271,7 @@ func (p *prober) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
 	for _, name := range p.names {
-		if err := p.s.Delete(ctx, name); err != nil {
+		if err := patiently(ctx, func() error { return p.s.Delete(ctx, name) }); err != nil {
 			p.f.Left = append(p.f.Left, name)
 		}
 	}

@@ -1,0 +1,106 @@
+package repo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"sync"
+)
+
+// manifestCache keeps sealed manifests on this host, as they lie in the store: they are never edited, and a session needs all of its
+// source, none of which it relies on. They are opened like those of the store, so that one which is damaged or another's is noticed and
+// read again. Who lists snapshots for people reads the store, and sees what is damaged there.
+type manifestCache struct {
+	path string // empty: nothing is kept
+
+	mu    sync.Mutex
+	have  map[string][]byte // by object name, as loaded
+	used  map[string][]byte // of those, and of new ones: what the listing shows
+	fresh int               // new ones among used
+}
+
+const (
+	cacheMagic   = "savepoint manifests 1\n"
+	maxCacheFile = 256 << 20
+)
+
+func (r *Repo) loadManifests() *manifestCache {
+	c := &manifestCache{path: r.cacheFile(r.id, "manifests")}
+	if c.path == "" {
+		return c
+	}
+	if fi, err := os.Stat(c.path); err == nil && fi.Size() <= maxCacheFile {
+		if b, err := os.ReadFile(c.path); err == nil {
+			c.have = parseManifests(b)
+		}
+	}
+	return c
+}
+
+// get returns the sealed bytes of a manifest of that size, or nil.
+func (c *manifestCache) get(name string, size int64) []byte {
+	if b := c.have[name]; int64(len(b)) == size {
+		return b
+	}
+	return nil
+}
+
+// use keeps a manifest that is listed and was opened.
+func (c *manifestCache) use(name string, sealed []byte, isNew bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.path == "" {
+		return
+	}
+	if c.used == nil {
+		c.used = map[string][]byte{}
+	}
+	c.used[name] = sealed
+	if isNew {
+		c.fresh++
+	}
+}
+
+// save writes the cache when there is something new. Of what was loaded and is not used now, as that of other sources, it keeps what
+// listed says.
+func (c *manifestCache) save(listed func(name string) bool) error {
+	if c.path == "" || c.fresh == 0 {
+		return nil
+	}
+	out := bytes.NewBufferString(cacheMagic)
+	put := func(name string, b []byte) {
+		var head [6]byte
+		binary.BigEndian.PutUint16(head[:], uint16(len(name)))
+		binary.BigEndian.PutUint32(head[2:], uint32(len(b)))
+		out.Write(head[:])
+		out.WriteString(name)
+		out.Write(b)
+	}
+	for name, b := range c.used {
+		put(name, b)
+	}
+	for name, b := range c.have {
+		if c.used[name] == nil && listed(name) {
+			put(name, b)
+		}
+	}
+	if out.Len() > maxCacheFile {
+		return nil
+	}
+	return writeCache(c.path, out.Bytes())
+}
+
+// parseManifests reads what save wrote, as far as it is whole.
+func parseManifests(b []byte) map[string][]byte {
+	out := map[string][]byte{}
+	b, ok := bytes.CutPrefix(b, []byte(cacheMagic))
+	for ok && len(b) >= 6 {
+		n, size := int64(binary.BigEndian.Uint16(b)), int64(binary.BigEndian.Uint32(b[2:]))
+		if b = b[6:]; n+size > int64(len(b)) {
+			break
+		}
+		out[string(b[:n])] = b[n : n+size : n+size]
+		b = b[n+size:]
+	}
+	return out
+}
