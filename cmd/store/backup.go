@@ -17,6 +17,8 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/backup"
+	"savepoint/repo/storage"
+	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
 )
 
@@ -76,6 +78,9 @@ func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) err
 		return err
 	}
 	r, err := a.openRepo(ctx)
+	if advice := a.storageAdvice(err); advice != "" && exitCode(err) == exitFailure {
+		return hinted(err, "No snapshot was made. %s", advice)
+	}
 	if err != nil {
 		return err
 	}
@@ -159,10 +164,15 @@ func (a *app) backupError(err error, res *backup.Result) error {
 	switch {
 	case res != nil:
 		return hinted(err, "The snapshot is safe. The next backup goes on as usual.")
+	case unsure(err):
+		return hinted(err, "%s", sentences("Whether the snapshot was made is not known: its last request went without an answer, and `store snapshots` says. "+
+			"It is whole if it is there, and earlier ones are safe. The same command can be run again.", a.storageAdvice(err)))
 	case exitCode(err) == exitInterrupted:
 		return hinted(err, "No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.")
 	case errors.Is(err, repo.ErrHeld), errors.Is(err, repo.ErrCorrupt), errors.Is(err, repo.ErrNewer):
 		return err
+	case errors.Is(err, s3.ErrBucketGone):
+		return hinted(err, "No snapshot was made. %s", a.storageAdvice(err))
 	case errors.Is(err, repo.ErrReadOnly):
 		return hinted(err, "Nothing was written; earlier snapshots are safe.")
 	}
@@ -173,6 +183,21 @@ func (a *app) backupError(err error, res *backup.Result) error {
 		return hinted(err, "No snapshot was made; earlier ones are safe. Whoever backs up must be able to write the repository and own its folders: see its owner and mode.")
 	}
 	return hinted(err, "%s", sentences("No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.", a.storageAdvice(err)))
+}
+
+// unsure reports whether a backup ended in the request that publishes its snapshot, or in the look for it that follows, without
+// an answer that says no.
+func unsure(err error) bool {
+	var op *storage.OpError
+	if !errors.As(err, &op) || !strings.HasPrefix(op.Name, "snapshots/") || op.Op != "put" && op.Op != "stat" {
+		return false
+	}
+	for _, no := range []error{storage.ErrDenied, storage.ErrExists, s3.ErrSkewed, s3.ErrBucketGone, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, no) {
+			return false
+		}
+	}
+	return true
 }
 
 // reportBackup prints what a backup did, and its faults always.

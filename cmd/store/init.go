@@ -11,6 +11,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/seal"
+	"savepoint/repo/storage"
 	"savepoint/repo/storage/file"
 )
 
@@ -84,16 +85,32 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 	r, err := repo.Init(ctx, st, slots, opt)
 	debug.FreeOSMemory() // scrypt took 64 MiB
 	if err != nil {
-		if _, there := st.Stat(ctx, seal.ConfigName); there == nil && !errors.Is(err, repo.ErrExists) {
-			made.keep() // it came to exist after all
+		err = fmt.Errorf("make repository %s: %w", printable(loc.String()), err)
+		if mayExist(ctx, st, err) {
+			made.keep() // else nothing opens it
+			return hinted(err, "%s", sentences("Whether the repository was made is not known: `store snapshots` says if it is there.", made.keptHint(), a.storageAdvice(err)))
 		}
-		return hinted(fmt.Errorf("make repository %s: %w", printable(loc.String()), err), "%s", sentences(initHint(err), a.storageAdvice(err)))
+		return hinted(err, "%s", sentences(initHint(err), a.storageAdvice(err)))
 	}
 	made.keep()
 	if err := made.nameRepository(r.ID().String(), loc.String()); err != nil {
 		a.warnf("the repository is made, but its ID could not be noted in the key file: %v", err)
 	}
 	return a.reportInit(ctx, r, loc, o, made, findings)
+}
+
+// mayExist reports whether a repository may have come to exist although making it failed: its last object is there, or the
+// request for it went without an answer.
+func mayExist(ctx context.Context, st storage.Store, err error) bool {
+	var op *storage.OpError
+	switch {
+	case errors.Is(err, repo.ErrExists), errors.As(err, &op) && op.Name != seal.ConfigName:
+		return false
+	case op != nil && op.Temporary:
+		return true
+	}
+	_, there := st.Stat(ctx, seal.ConfigName)
+	return there == nil
 }
 
 func initHint(err error) string {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +38,15 @@ func runImpatient() {
 	a := newApp(os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	a.idle = idle
 	os.Exit(a.run(os.Args))
+}
+
+// networked begins a test of faults of the network. Together they take a minute, which a short run does without.
+func networked(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("waits for servers that fail")
+	}
+	t.Parallel()
 }
 
 // trial is a host with a source and a repository behind a proxy, and what the source was like at each backup.
@@ -98,12 +108,12 @@ func (x *trial) change() {
 	x.t.Helper()
 	x.states++
 	src := filepath.Join(x.dir, "src")
-	o := corpus.TreeOptions{Seed: uint64(x.states), Files: 25, MaxSize: 64 << 10, Boundaries: []int64{4096}, Depth: 4}
-	make := corpus.Tree
+	o := corpus.TreeOptions{Seed: uint64(x.states), Files: 25, MaxSize: 64 << 10, Boundaries: []int64{4096}, Depth: 4, Skip: corpus.Sparse}
+	next := corpus.Tree
 	if x.states > 1 {
-		make = corpus.Mutate
+		next = corpus.Mutate
 	}
-	if err := make(src, o); err != nil {
+	if err := next(src, o); err != nil {
 		x.t.Fatalf("seed %d: %v", o.Seed, err)
 	}
 	x.file("src/bulk", uint64(x.states), x.bulk)
@@ -258,4 +268,22 @@ func absent(t *testing.T, paths ...string) {
 			t.Errorf("%s is left behind", path)
 		}
 	}
+}
+
+// remove removes what a restore left that did not come to its end, as its message says.
+func remove(t *testing.T, target string) {
+	t.Helper()
+	if err := os.RemoveAll(target); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// together runs the parts of a test at the same time, more of them than there are cores: they wait for the most part.
+func together(t *testing.T, parts map[string]func(t *testing.T)) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for name, part := range parts {
+		wg.Go(func() { t.Run(name, part) })
+	}
+	wg.Wait()
 }

@@ -118,6 +118,15 @@ func (n *newSecrets) nameRepository(id, location string) error {
 // keep says that the repository exists: its secrets stay.
 func (n *newSecrets) keep() { n.kept = true }
 
+// keptHint says what becomes of the files when it is not known whether the repository exists.
+func (n *newSecrets) keptHint() string {
+	if len(n.files) == 0 {
+		return "If it is not, run the same command again."
+	}
+	files := printable(strings.Join(n.files, ", "))
+	return "It opens with what is in " + files + ". If it is not there, remove that and run the same command again."
+}
+
 // discardUnlessKept removes the files of secrets that open nothing.
 func (n *newSecrets) discardUnlessKept() {
 	if n.kept {

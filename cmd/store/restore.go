@@ -12,6 +12,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/restore"
+	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
 )
 
@@ -210,8 +211,11 @@ func (a *app) restoreError(t task, res *restore.Result, err error) error {
 	case errors.Is(err, restore.ErrSelection):
 		return hinted(fmt.Errorf("snapshot %s: %w", t.choice.Short(), err), "`store ls %s` lists what it holds.", t.choice.Short())
 	}
+	if errors.Is(err, s3.ErrBucketGone) {
+		return err
+	}
 	if advice := a.storageAdvice(err); advice != "" {
-		return hinted(err, "%s %s is incomplete: remove it and run the command again. The repository is unharmed.", advice, printable(t.target))
+		return hinted(err, "The repository is unharmed. %s", advice)
 	}
 	return err
 }

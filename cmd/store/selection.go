@@ -138,6 +138,10 @@ func (s *selection) choose(ctx context.Context, a *app, r *repo.Repo, all bool) 
 	}
 	if bad != nil {
 		a.damaged(bad)
+		if len(snaps) == 0 {
+			return nil, hinted(errors.New("every snapshot is damaged as it is read now"), "Run the command again, from another host too: if the way here is at fault, nothing is lost. "+
+				"Otherwise copy the repository as it is before anything is tried on it; the data may well be whole.")
+		}
 		a.warnf("the damaged snapshots are left out: what is chosen may be older than what is wanted")
 	}
 	choice, err := repo.Select(snaps, s.query())

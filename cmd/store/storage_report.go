@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"savepoint/repo/storage"
+	"savepoint/repo/storage/s3"
 )
 
 // storageDocument is what went to and came from the storage, under --json.
@@ -50,6 +51,14 @@ func (a *app) storageAdvice(err error) string {
 		return ""
 	}
 	switch {
+	case errors.Is(err, s3.ErrCredentials):
+		return "No request was made: the credentials could not be had. Put them into one of the places that the message lists, or see to the service that gives them."
+	case errors.Is(err, s3.ErrSkewed):
+		return "Set the clock that is wrong, best by NTP on both."
+	case errors.Is(err, s3.ErrBucketGone):
+		return "Ask who runs " + a.endpoints() + " before anything else is done: the bucket was deleted, or the endpoint leads elsewhere now."
+	case errors.Is(err, storage.ErrExists):
+		return "Names of objects are drawn at random: another program writes under this prefix, or something before " + a.endpoints() + " repeats requests by itself. See which."
 	case errors.Is(err, storage.ErrDenied):
 		return "The server refuses the credentials, or does not allow them " + a.permission(op.Op) +
 			". The message says which, and where they come from; a policy that is enough is in docs/guide/minio.md."

@@ -125,6 +125,28 @@ func TestWaiverAfterSignal(t *testing.T) {
 	})
 }
 
+// TestWaiverGivenUp waits for a storage that fails once, and not again for each call that follows, until it has answered.
+func TestWaiverGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &waiver{interrupt: t.Context()}
+		down := true
+		st := w.calls(retry.New(w.attempts(&hooked{inner: mem.New(nil), begin: unbound, end: func(err error) error {
+			if down {
+				return &storage.OpError{Op: "put", Temporary: true, Err: errors.New("refused")}
+			}
+			return err
+		}}), retry.Options{MaxElapsed: time.Minute}))
+		for i, want := range []time.Duration{time.Minute, 0, 0, -1, time.Minute, 0} {
+			down = want >= 0
+			began := time.Now()
+			err := st.Put(t.Context(), fmt.Sprint("o", i), strings.NewReader("x"), 1, storage.PutOptions{})
+			if (err != nil) != down || time.Since(began) != max(want, 0) {
+				t.Errorf("call %d: %v after %v, want it to take %v", i, err, time.Since(began), want)
+			}
+		}
+	})
+}
+
 // TestWaiverFrozen gives up a storage in which nothing moves a while after the signal, and none that is slow.
 func TestWaiverFrozen(t *testing.T) {
 	for _, tt := range []struct {

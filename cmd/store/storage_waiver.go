@@ -18,17 +18,18 @@ const (
 	lookEvery = 250 * time.Millisecond
 )
 
-// waiver ends the patience with a storage that fails when a signal has come. A session outlives the signal for a while to make
-// durable what it has; with a storage that does not answer that would be waiting for nothing.
+// waiver ends the patience with a storage that fails when a signal has come, or a call was given up. A session outlives that for
+// a while to make durable what it has; with a storage that does not answer that would be waiting for nothing.
 //
 // It stands on both sides of what repeats calls: attempts sees each of them fail, calls ends what waits in between.
 type waiver struct {
 	interrupt context.Context
 	failing   atomic.Bool  // the last attempt that ended got no answer
+	gaveUp    atomic.Bool  // a call failed for as long as it may, and no attempt was answered since
 	moved     atomic.Int64 // when an attempt ended, or read a part of its body, in Unix nanoseconds
 }
 
-// attempts notes what comes of each request, and after the signal makes every failure the last.
+// attempts notes what comes of each request, and after the signal, or a call that was given up, makes every failure the last.
 func (w *waiver) attempts(st storage.Store) storage.Store {
 	return &hooked{inner: st, begin: func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }, end: w.judge, read: w.move}
 }
@@ -43,7 +44,10 @@ func (w *waiver) judge(err error) error {
 	var op *storage.OpError
 	failed := errors.As(err, &op) && op.Temporary
 	w.failing.Store(failed)
-	if one, ok := err.(*storage.OpError); ok && failed && w.interrupt.Err() != nil {
+	if !failed {
+		w.gaveUp.Store(false)
+	}
+	if one, ok := err.(*storage.OpError); ok && failed && (w.interrupt.Err() != nil || w.gaveUp.Load()) {
 		return &storage.OpError{Op: one.Op, Name: one.Name, Err: one.Err}
 	}
 	return err
@@ -51,7 +55,16 @@ func (w *waiver) judge(err error) error {
 
 // calls ends every call that is under way, waiting or begun, when the signal has come and the storage fails, or nothing moves.
 func (w *waiver) calls(st storage.Store) storage.Store {
-	return &hooked{inner: st, begin: w.bound, end: func(err error) error { return err }}
+	return &hooked{inner: st, begin: w.bound, end: w.conclude}
+}
+
+// conclude notes a call that was given up: its error passes, and was repeated for as long as it may.
+func (w *waiver) conclude(err error) error {
+	var op *storage.OpError
+	if errors.As(err, &op) && op.Temporary {
+		w.gaveUp.Store(true)
+	}
+	return err
 }
 
 func (w *waiver) bound(ctx context.Context) (context.Context, context.CancelFunc) {
