@@ -60,14 +60,22 @@ func (x *Index) judge(j Judge) (bitmap, error) {
 	if j.Dead == nil {
 		return live, nil
 	}
+	dead := map[pack.ID]bool{}
 	for id := range j.Dead {
-		o, known, err := x.ordinal(packIDKey(&id))
-		if err != nil {
-			return nil, fmt.Errorf("find pack %s in the index: %w", id, err)
-		}
-		if known {
+		dead[id] = true
+	}
+	if len(dead) == 0 {
+		return live, nil
+	}
+	// Looking one up may miss it, in a block that is damaged; and a pack may have two ordinals after that.
+	err := x.eachPackID(func(id pack.ID, o uint32) bool {
+		if dead[id] {
 			live.clear(o)
 		}
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find dead packs in the index: %w", err)
 	}
 	return live, nil
 }

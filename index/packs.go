@@ -140,6 +140,11 @@ func (x *Index) Packs(yield func(id pack.ID, ordinal uint32) bool) error {
 			}
 		}
 	}
+	return x.eachPackID(func(id pack.ID, o uint32) bool { return !named.has(o) || yield(id, x.tagged(o)) })
+}
+
+// eachPackID calls yield for each pack that is known, until it returns false. It fails when not all can be read. applying must be held.
+func (x *Index) eachPackID(yield func(id pack.ID, o uint32) bool) error {
 	for _, d := range x.parts() {
 		more, n := true, int64(0)
 		err := d.iterate(keyPackID, nil, func(key, value []byte) (bool, error) {
@@ -147,8 +152,7 @@ func (x *Index) Packs(yield func(id pack.ID, ordinal uint32) bool) error {
 				return false, ErrDamaged
 			}
 			n++
-			o := binary.BigEndian.Uint32(value)
-			more = !named.has(o) || yield(pack.ID(key), x.tagged(o))
+			more = yield(pack.ID(key), binary.BigEndian.Uint32(value))
 			return more, nil
 		})
 		if err == nil && more && n != d.packs {

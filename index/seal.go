@@ -162,7 +162,7 @@ func sealFile(dir, name string, size int64) (fileSeal, error) {
 		return fileSeal{}, fmt.Errorf("%s is not a file of %d bytes: %w", name, size, ErrDamaged)
 	}
 	out := fileSeal{Name: name, Size: fi.Size()}
-	if strings.HasSuffix(name, ".sst") {
+	if strings.HasSuffix(name, ".sst") && !strings.HasPrefix(filepath.Base(dir), deltaPrefix) {
 		out.From = max(0, tableIndex(f, out.Size)-tableTail)
 	}
 	b := make([]byte, out.Size-out.From)

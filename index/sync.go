@@ -184,11 +184,20 @@ func (x *Index) applyAll(ctx context.Context, fresh []Listed, read Reader) error
 // lost reports whether an applied segment is gone that no listed one supersedes.
 func (x *Index) lost() bool {
 	superseded := map[record.ID]bool{}
+	var note func(g *segment)
+	note = func(g *segment) {
+		for _, old := range g.supersedes {
+			if !superseded[old] {
+				superseded[old] = true
+				if g := x.segs[old]; g != nil {
+					note(g) // what went before it did has gone for good reason too
+				}
+			}
+		}
+	}
 	for id, g := range x.segs {
 		if x.listed[id] {
-			for _, old := range g.supersedes {
-				superseded[old] = true
-			}
+			note(g)
 		}
 	}
 	for id := range x.segs {

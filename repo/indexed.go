@@ -166,6 +166,9 @@ func (r *Repo) syncIndex(ctx context.Context, x *index.Index, l *Listing, kind p
 	infos := l.Segments
 	for try := 0; ; try++ {
 		storeErr, err := t.sync(ctx, segmentsOf(infos, kind))
+		if storeErr == nil && errors.Is(err, index.ErrDamaged) && try == 0 {
+			continue // the next Sync sets aside what is damaged
+		}
 		if storeErr == nil && err != nil && ctx.Err() == nil {
 			r.o.Logger.Warn("the index on this host cannot be brought up to date", "err", err)
 			return nil, nil
@@ -203,7 +206,9 @@ func (t *indexed) sync(ctx context.Context, segs []listedSegment) (storeErr, err
 			bad = append(bad, err)
 			return nil, nil
 		}
-		storeErr = err
+		if ctx.Err() == nil { // else it was broken off because the index failed, or by the caller, who asks his own context
+			storeErr = err
+		}
 		return nil, err
 	})
 	if err != nil {
@@ -215,21 +220,21 @@ func (t *indexed) sync(ctx context.Context, segs []listedSegment) (storeErr, err
 	}
 	dead := t.list.dead
 	if t.bad != nil {
-		if dead, storeErr = t.missing(ctx); storeErr != nil {
-			return storeErr, storeErr
+		there, err := t.r.packs(ctx, t.kind)
+		if err != nil {
+			return err, err
+		}
+		if dead, err = t.missing(there); err != nil {
+			return nil, err
 		}
 	}
 	return nil, t.x.SetLive(index.Judge{Late: t.late, Dead: maps.Keys(dead)})
 }
 
-// missing returns the dead packs and those that the store does not show.
-func (t *indexed) missing(ctx context.Context) (map[pack.ID]bool, error) {
-	there, err := t.r.packs(ctx, t.kind)
-	if err != nil {
-		return nil, err
-	}
+// missing returns the dead packs and those that are not there. An error is the index's.
+func (t *indexed) missing(there map[string]bool) (map[pack.ID]bool, error) {
 	dead := maps.Clone(t.list.dead)
-	err = t.x.Packs(func(id pack.ID, _ uint32) bool {
+	err := t.x.Packs(func(id pack.ID, _ uint32) bool {
 		if !there[pack.Name(t.kind, id)] {
 			dead[id] = true
 		}

@@ -16,9 +16,11 @@ import (
 // stale reports whether the session must go on under a new lease before it publishes anything: it has lapsed, something
 // that it published came late, or it has not listed yet under the lease that it has.
 func (s *Session) stale() bool {
-	l, list := s.current()
+	s.mu.Lock()
+	l, unlisted := s.lease, s.unlisted
+	s.mu.Unlock()
 	_, ok := l.session()
-	return !ok || list == nil || s.segs.lateOne()
+	return !ok || unlisted || s.segs.lateOne()
 }
 
 // move goes on under a lease with a new ID, and lists again (W5). Packs of this session count from now on only if they are
@@ -31,7 +33,7 @@ func (s *Session) move(ctx context.Context) error {
 	}
 	l.start(s.life)
 	s.mu.Lock()
-	s.lease, s.list, s.moved, s.sources = l, nil, true, nil
+	s.lease, s.unlisted, s.moved, s.sources = l, true, true, nil
 	s.mu.Unlock()
 	s.r.o.Logger.Warn("session slept longer than its lease lives; going on under a new one, and checking what it relied on")
 	if err := old.end(ctx); err != nil {
@@ -48,7 +50,8 @@ func (s *Session) move(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.list = list
+	s.list, s.unlisted = list, false
+	s.sources = nil
 	s.mu.Unlock()
 	s.forget()
 	return nil

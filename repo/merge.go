@@ -37,6 +37,9 @@ func (s *Session) mergeKind(ctx context.Context, kind pack.Kind) error {
 	if len(segmentsOf(list.Segments, kind)) <= s.r.mergeAbove || list.blind {
 		return nil
 	}
+	if !s.tables[kind].made() && s.r.indexFolder(kind) == "" {
+		return nil // all segments would be read, into memory, only to see which ones stand
+	}
 	t, err := s.table(ctx, kind)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (r *Repo) putSealed(ctx context.Context, kind seal.Kind, name string, paylo
 // put stores b and returns what Stat says of it: an object counts only when the store shows it with its size.
 func (r *Repo) put(ctx context.Context, name string, b []byte) (storage.Info, error) {
 	if err := r.st.Put(ctx, name, bytes.NewReader(b), int64(len(b)), storage.PutOptions{IfAbsent: true}); err != nil {
-		return storage.Info{}, fmt.Errorf("store %s: %w", name, err)
+		return storage.Info{}, err
 	}
 	info, err := r.st.Stat(ctx, name)
 	if err != nil {
@@ -49,14 +49,14 @@ func (r *Repo) put(ctx context.Context, name string, b []byte) (storage.Info, er
 func (r *Repo) get(ctx context.Context, name string, limit int64) ([]byte, error) {
 	info, err := r.st.Stat(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
 	if info.Size > limit {
 		return nil, &CorruptError{Object: name, Err: fmt.Errorf("%d bytes where at most %d can be", info.Size, limit)}
 	}
 	b, err := r.st.Get(ctx, name, 0, -1, make([]byte, 0, info.Size))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
 	return b, nil
 }
@@ -84,7 +84,7 @@ func (r *Repo) getListed(ctx context.Context, i storage.Info) ([]byte, error) {
 		return nil, corrupt(i.Name, err) // it is shorter than it was a moment ago
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", i.Name, err)
+		return nil, err
 	}
 	return b, nil
 }
@@ -94,7 +94,7 @@ func (r *Repo) list(ctx context.Context, prefix string) ([]storage.Info, error) 
 	var out []storage.Info
 	for info, err := range r.st.List(ctx, prefix, "") {
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
+			return nil, err
 		}
 		out = append(out, info)
 	}

@@ -30,7 +30,7 @@ type Options struct {
 	Sealers int
 	// PackBuffers is how many packs a session may have open or on their way to the store at a time; each is 36 MiB of memory.
 	// 0 is one for each core, but at most 16, and at most as many as fit into a 32nd of the memory of the machine, or of
-	// the control group; and 4 in any case. 1 counts as 2.
+	// the control group; and 4 in any case. Fewer than 3 count as 3.
 	PackBuffers int
 	// SlowDowns counts the answers by which the store asked for fewer requests and which something between it and the
 	// repository answered by repeating the calls. Fewer transfers run at a time when it grows. It is called by many
@@ -51,6 +51,6 @@ func (o Options) withDefaults() Options {
 	if o.PackBuffers == 0 {
 		o.PackBuffers = packBuffers(runtime.GOMAXPROCS(0), memory(os.DirFS("/")))
 	}
-	o.PackBuffers = max(o.PackBuffers, 2) // one may hold the open tree pack
+	o.PackBuffers = max(o.PackBuffers, dataSlots+1) // each open pack holds one; with fewer a tree chunk could wait for ever
 	return o
 }

@@ -94,5 +94,5 @@ func (r *Repo) readError(name string, err error) error {
 	if gone(err) || isRange(err) {
 		return &CorruptError{Object: name, Err: err}
 	}
-	return fmt.Errorf("read %s: %w", name, err)
+	return err
 }

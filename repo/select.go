@@ -119,7 +119,30 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 	case len(snaps) == 0:
 		return Choice{}, fmt.Errorf("%w: there is none yet", ErrNoSnapshot)
 	}
+	if len(fit) > 0 {
+		return Choice{}, fmt.Errorf("%w: %s", ErrNoSnapshot, unfinished(fit))
+	}
 	return Choice{}, fmt.Errorf("%w: none of %d is of this source or path", ErrNoSnapshot, len(snaps))
+}
+
+// unfinished says what there is when nothing is restorable. The snapshots are in order of window.
+func unfinished(snaps []*Snapshot) string {
+	var newest *Snapshot
+	n := 0
+	for _, s := range snaps {
+		if s.Completeness == tree.Interrupted {
+			newest = s
+			n++
+		}
+	}
+	var what []string
+	if n > 0 {
+		what = append(what, fmt.Sprintf("%d interrupted, the newest %s, which ended at %s", n, newest.Short(), newest.End().UTC().Format(time.RFC3339Nano)))
+	}
+	if late := len(snaps) - n; late > 0 {
+		what = append(what, fmt.Sprintf("%d stored too late", late))
+	}
+	return "no backup has finished in time: there are " + strings.Join(what, ", and ")
 }
 
 // newestAt returns the newest of one source's snapshots, which are in order of window, that ended at or before t.

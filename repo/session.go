@@ -31,6 +31,7 @@ type Session struct {
 	lease     *lease
 	list      *Listing // what was listed under the lease; nil until it was
 	published bool     // a snapshot
+	unlisted  bool     // list is of the lease before
 	moved     bool     // the lease is not the first: what was looked up before it must be verified
 	totals    Totals
 	sources   []*Snapshot // this source's manifests, newest first
@@ -207,7 +208,7 @@ func (s *Session) Settle(ctx context.Context) error {
 		err = s.packer.whole()
 	}
 	if err != nil {
-		return fmt.Errorf("%w; nothing was published, what is stored already is used by the next run", err)
+		return fmt.Errorf("%w; what is stored and indexed already is used by the next run", err)
 	}
 	return nil
 }

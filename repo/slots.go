@@ -147,7 +147,7 @@ func (r *Repo) whoFits(ctx context.Context, opened []unlocked, want seal.RepoID)
 		n := 0
 		for info, err := range r.st.List(ctx, p.prefix, "") {
 			if err != nil {
-				return -1, fmt.Errorf("list %s: %w", p.prefix, err)
+				return -1, err
 			}
 			empty = false
 			if n++; n > probes {

@@ -18,6 +18,12 @@ type lazyTable struct {
 	tried bool         // to open x
 }
 
+func (l *lazyTable) made() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.t != nil
+}
+
 // table returns what the session knows of the chunks of a kind, as listed under its lease.
 func (s *Session) table(ctx context.Context, kind pack.Kind) (table, error) {
 	l := &s.tables[kind]

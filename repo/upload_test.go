@@ -90,7 +90,7 @@ func TestUploads(t *testing.T) {
 	}{
 		{"each is slow, 16 buffers", slow, 16, 32, 2*0.08 + size/slow.Each, 2.5, 16},
 		{"each is slow, 4 buffers", slow, 4, 12, 2*0.08 + size/slow.Each, 1.35, 4},
-		{"each is slow, 2 buffers", slow, 2, 6, 2*0.08 + size/slow.Each, 0.9, 2},
+		{"each is slow, the fewest buffers", slow, 2, 6, 2*0.08 + size/slow.Each, 0.9, 3},
 		{"one fills the line", linktest.Line{Latency: time.Millisecond, All: 20 << 20}, 16, 12, 2 * size / (20 << 20), 0.95, 4},
 		{"the server has enough of four", linktest.Line{Latency: 80 * time.Millisecond, Each: 10 << 20, Refuse: 4}, 16, 16, 2*0.08 + size/slow.Each, 0.8, 4},
 	} {

@@ -29,7 +29,8 @@ func (p *plan) locate(ctx context.Context, r *repo.Repo) error {
 		return nil
 	}
 	known, err := r.Find(ctx, p.wanted, p.found)
-	if err == nil && (!known || p.lacks()) { // what the index of this host does not know, the segments may
+	p.partial = known && !p.lacks()
+	if err == nil && !p.partial { // what the index of this host does not know, the segments may
 		err = r.Locate(ctx, p.found)
 	}
 	if err != nil {
@@ -43,8 +44,20 @@ func (p *plan) locate(ctx context.Context, r *repo.Repo) error {
 		}
 		p.best(w)
 	}
-	p.table, p.byID = nil, nil
+	if !p.partial {
+		p.table, p.byID = nil, nil
+	}
 	return nil
+}
+
+// relocate reads the segments after all, when chunks lie in none of the places that this host's index gave, and reports whether it did.
+func (p *plan) relocate(ctx context.Context, r *repo.Repo) (bool, error) {
+	if !p.partial {
+		return false, nil
+	}
+	err := r.Locate(ctx, p.found)
+	p.partial, p.table, p.byID = false, nil, nil
+	return true, err
 }
 
 // wanted yields the chunks that are to be read.

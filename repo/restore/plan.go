@@ -77,6 +77,7 @@ type plan struct {
 	links   map[tree.Link]uint32
 	packs   []source
 	byID    map[pack.ID]uint32
+	partial bool // the places are those that this host's index knows: there may be more
 
 	order  []uint32 // wants in the order in which they are read
 	totals Plan

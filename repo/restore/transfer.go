@@ -37,19 +37,37 @@ func (t *transfer) do(ctx context.Context, runs []run) error {
 		if err := t.pass(ctx, runs); err != nil {
 			return err
 		}
-		var again []uint32
-		for _, i := range t.failed {
-			w := t.p.wants.at(i)
-			if t.p.another(w) {
-				again = append(again, i)
-			} else {
-				t.p.damageAll(w, t.causes[i], nil)
+		again, lost := t.elsewhere(t.failed)
+		if len(lost) > 0 {
+			more, err := t.p.relocate(ctx, t.r)
+			if err != nil {
+				return err
 			}
+			if more {
+				var found []uint32
+				found, lost = t.elsewhere(lost)
+				again = append(again, found...)
+			}
+		}
+		for _, i := range lost {
+			t.p.damageAll(t.p.wants.at(i), t.causes[i], nil)
 		}
 		t.failed = nil
 		runs = t.p.schedule(again)
 	}
 	return nil
+}
+
+// elsewhere moves chunks to their next places, and returns those that have one and those that do not.
+func (t *transfer) elsewhere(chunks []uint32) (again, lost []uint32) {
+	for _, i := range chunks {
+		if t.p.another(t.p.wants.at(i)) {
+			again = append(again, i)
+		} else {
+			lost = append(lost, i)
+		}
+	}
+	return again, lost
 }
 
 // pass brings the runs. Those who fetch and those who write meet at a channel without room: what was fetched and not taken
