@@ -24,9 +24,9 @@ func TestDamagedIndexAndCondemnedPack(t *testing.T) {
 	victim := one(t, m, "data/")
 	var packs []record.SegmentPack
 	for i := range 4000 { // so that the index has more than a few blocks
-		p := record.SegmentPack{ID: pack.ID(sha256.Sum256([]byte(fmt.Sprint("pack", i)))), Salt: sha256.Sum256([]byte{byte(i)})}
+		p := record.SegmentPack{ID: pack.ID(sha256.Sum256(fmt.Append(nil, "pack", i))), Salt: sha256.Sum256([]byte{byte(i)})}
 		p.Blocks = []pack.BlockInfo{{Offset: seal.HeaderLen, Stored: 108 + seal.TagLen, Plain: 108}}
-		p.Entries = []pack.Entry{{Chunk: chunk.ID(sha256.Sum256([]byte(fmt.Sprint("chunk", i)))), Length: 100}}
+		p.Entries = []pack.Entry{{Chunk: chunk.ID(sha256.Sum256(fmt.Append(nil, "chunk", i))), Length: 100}}
 		p.Size = uint32(pack.Size(p.Blocks, len(p.Entries)))
 		packs = append(packs, p)
 	}

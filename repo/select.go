@@ -142,7 +142,7 @@ func unfinished(snaps []*Snapshot) string {
 	if late := len(snaps) - n; late > 0 {
 		what = append(what, fmt.Sprintf("%d stored too late", late))
 	}
-	return "no backup has finished in time: there are " + strings.Join(what, ", and ")
+	return "no backup has finished in time: " + strings.Join(what, ", and ")
 }
 
 // newestAt returns the newest of one source's snapshots, which are in order of window, that ended at or before t.

@@ -145,6 +145,21 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestNothingFinished says what there is of a source when none of its backups has finished.
+func TestNothingFinished(t *testing.T) {
+	unfinished := []*repo.Snapshot{taken("a1", "world", "h1", 0, 10, "i"), taken("a2", "world", "h1", 0, 20, "i"), taken("a3", "world", "h1", 0, 30, "l")}
+	all := append(slices.Clone(unfinished), taken("b1", "log", "h1", 0, 40, "i"))
+	for _, q := range []repo.Query{{Dataset: "world"}, {Dataset: "world", ID: "latest"}, {Dataset: "world", At: minute(25)}} {
+		_, err := repo.Select(all, q)
+		if !errors.Is(err, repo.ErrNoSnapshot) || !strings.Contains(err.Error(), "2 interrupted, the newest a2000000, which ended at 2026-03-01T00:20:00Z, and 1 stored too late") {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if _, err := repo.Select(unfinished, repo.Query{Dataset: "x"}); !errors.Is(err, repo.ErrNoSnapshot) || strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("another source: %v", err)
+	}
+}
+
 // TestSameWindow has snapshots of one source in one second of a bucket's clock: the later one is the newer.
 func TestSameWindow(t *testing.T) {
 	a, b := taken("ff", "world", "h1", 0, 1, ""), taken("aa", "world", "h1", 0, 1, "")

@@ -2,7 +2,6 @@ package repo
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -207,8 +206,5 @@ func (s *Session) Settle(ctx context.Context) error {
 	if err == nil {
 		err = s.packer.whole()
 	}
-	if err != nil {
-		return fmt.Errorf("%w; what is stored and indexed already is used by the next run", err)
-	}
-	return nil
+	return err
 }

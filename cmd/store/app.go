@@ -95,7 +95,7 @@ func asUsage(err error) error {
 
 // interrupted returns the error of a command that a signal ended. That a context was cancelled is not worth saying.
 func interrupted(err error) error {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || err.Error() == errInterrupted.Error() {
 		return &exitError{code: exitInterrupted, hint: hint(err), err: errInterrupted}
 	}
 	return &exitError{code: exitInterrupted, hint: hint(err), err: fmt.Errorf("%w: %w", errInterrupted, err)}
@@ -134,7 +134,24 @@ func (a *app) root() *cobra.Command {
 	a.g.register(root.PersistentFlags())
 	root.AddCommand(a.initCommand(), a.backupCommand(), a.restoreCommand(), a.snapshotsCommand(), a.lsCommand(),
 		a.keyCommand(), a.adoptCommand(), a.versionCommand())
+	checkHelp(root)
 	return root
+}
+
+// checkHelp makes help of a command that there is not an error of usage.
+func checkHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "help" {
+			continue
+		}
+		c.Args = func(_ *cobra.Command, args []string) error {
+			if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+				return fmt.Errorf("there is no command %q", strings.Join(args, " "))
+			}
+			return nil
+		}
+	}
 }
 
 // action makes a command's function of one of this program: flags that hold for all are checked first.

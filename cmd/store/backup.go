@@ -91,10 +91,17 @@ func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) err
 		bar.bytes.Add(p.Bytes)
 		bar.update()
 	}
+	var kept *repo.Snapshot
+	opt.Events.Checkpoint = func(s *repo.Snapshot) {
+		kept = s
+		if a.g.verbose > 0 {
+			a.notef("interrupted snapshot %s published: %s so far, %s", s.Short(), plural(s.Stats.Files, "file", "files"), sizeText(s.Stats.FileBytes))
+		}
+	}
 	res, err := backup.Run(ctx, r, opt)
 	bar.end()
 	if err != nil {
-		err = a.backupError(err, res)
+		err = a.backupError(err, res, kept)
 	}
 	if res == nil {
 		return err
@@ -159,8 +166,18 @@ func userName() string {
 	return u.Username
 }
 
-// backupError says what is safe after a backup that failed.
-func (a *app) backupError(err error, res *backup.Result) error {
+// outcome says what there is of a backup that did not finish: the last interrupted snapshot that it published, or nil, and what was stored.
+func outcome(kept *repo.Snapshot) (made, goesOn string) {
+	if kept != nil {
+		return "What was finished is kept as the interrupted snapshot " + kept.Short() + "; earlier ones are safe.", "The same command goes on from there."
+	}
+	return "No snapshot was made; earlier ones are safe.",
+		"What was stored is used by the next run as far as it was indexed (every minute, or 64 packs): the same command goes on from there."
+}
+
+// backupError says what is safe after a backup that failed. kept is the last interrupted snapshot that it published, or nil.
+func (a *app) backupError(err error, res *backup.Result, kept *repo.Snapshot) error {
+	made, goesOn := outcome(kept)
 	switch {
 	case res != nil:
 		return hinted(err, "The snapshot is safe. The next backup goes on as usual.")
@@ -168,7 +185,9 @@ func (a *app) backupError(err error, res *backup.Result) error {
 		return hinted(err, "%s", sentences("Whether the snapshot was made is not known: its last request went without an answer, and `store snapshots` says. "+
 			"It is whole if it is there, and earlier ones are safe. The same command can be run again.", a.storageAdvice(err)))
 	case exitCode(err) == exitInterrupted:
-		return hinted(err, "No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.")
+		return hinted(err, "%s %s", made, goesOn)
+	case errors.Is(err, repo.ErrCorrupt) && kept != nil:
+		return hinted(err, "%s Copy the repository as it is before anything is tried on it.", made)
 	case errors.Is(err, repo.ErrHeld), errors.Is(err, repo.ErrCorrupt), errors.Is(err, repo.ErrNewer):
 		return err
 	case errors.Is(err, s3.ErrBucketGone):
@@ -177,12 +196,12 @@ func (a *app) backupError(err error, res *backup.Result) error {
 		return hinted(err, "Nothing was written; earlier snapshots are safe.")
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return hinted(err, "No snapshot was made; earlier ones are safe. Make room where the repository lies, then run the same command again: packs that were stored whole are used.")
+		return hinted(err, "%s Make room where the repository lies, then run the same command again. %s", made, goesOn)
 	}
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) {
-		return hinted(err, "No snapshot was made; earlier ones are safe. Whoever backs up must be able to write the repository and own its folders: see its owner and mode.")
+		return hinted(err, "%s Whoever backs up must be able to write the repository and own its folders: see its owner and mode.", made)
 	}
-	return hinted(err, "%s", sentences("No snapshot was made; earlier ones are safe. What was stored until about a minute ago is kept: the same command goes on from there.", a.storageAdvice(err)))
+	return hinted(err, "%s", sentences(made, goesOn, a.storageAdvice(err)))
 }
 
 // unsure reports whether a backup ended in the request that publishes its snapshot, or in the look for it that follows, without
@@ -226,12 +245,15 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 	from := "first snapshot of this source"
 	if res.Parent != nil {
 		from = modeName(s.Mode) + " to " + res.Parent.Short()
+		if res.Parent.Completeness == tree.Interrupted {
+			from = "goes on from the interrupted " + res.Parent.Short()
+		}
 	}
 	if s.Mode == tree.Full {
 		from = "full"
 	}
 	a.infof("snapshot %s of %s: %s (%s)\n"+
-		"  %s in %s, %s: %s read, %s unchanged\n"+
+		"  %s in %s, %s: %s new or changed, %s unchanged\n"+
 		"  read %s, new %s, stored as %s, in %s\n"+
 		"restore it with:\n%s",
 		s.Short(), printable(s.Source()), stateOf(s), from,

@@ -136,6 +136,9 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
+// undoHint says how a bucket may bring back what is damaged in it.
+const undoHint = "A bucket with versioning can bring back an object that was overwritten or deleted: docs/guide/minio.md."
+
 // hint returns what to do next about an error: what the command said, else what is true wherever such an error comes up.
 func hint(err error) string {
 	var e *exitError
@@ -148,7 +151,7 @@ func hint(err error) string {
 	case errors.Is(err, repo.ErrNewer):
 		return "Nothing was changed. Use a newer store: `store version` says what this one knows."
 	case errors.Is(err, repo.ErrCorrupt):
-		return "Nothing was changed. Copy the repository as it is before anything is tried on it; what other snapshots need may well be whole."
+		return "Nothing was changed. Copy the repository as it is before anything is tried on it; what other snapshots need may well be whole. " + undoHint
 	case errors.Is(err, repo.ErrNoRepository):
 		return "Check --repo, and that the disk is mounted. `store init` makes a new repository."
 	case errors.Is(err, repo.ErrHeld):

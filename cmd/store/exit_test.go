@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 	"testing"
 
 	"savepoint/internal/policy"
 	"savepoint/internal/when"
 	"savepoint/repo"
 	"savepoint/repo/restore"
+	"savepoint/repo/tree"
 )
 
 func TestExitCode(t *testing.T) {
@@ -70,5 +73,33 @@ func TestHint(t *testing.T) {
 	}
 	if hinted(nil, "x") != nil {
 		t.Error("a hint makes an error of nil")
+	}
+}
+
+// TestBackupError holds what is said of a backup that ended early to what there is of it.
+func TestBackupError(t *testing.T) {
+	kept := &repo.Snapshot{Name: "snapshots/00000000/20260301T000000Z-66e75313000000000000000000000000", Manifest: &tree.Manifest{}}
+	a := &app{}
+	for _, tt := range []struct {
+		name string
+		err  error
+		kept *repo.Snapshot
+		want string
+	}{
+		{"interrupted", errInterrupted, nil, "No snapshot was made; earlier ones are safe. What was stored is used by the next run as far as"},
+		{"interrupted, kept", errInterrupted, kept, "What was finished is kept as the interrupted snapshot 66e75313; earlier ones are safe. The same command goes on from there."},
+		{"failed", errors.New("no"), nil, "No snapshot was made"},
+		{"failed, kept", errors.New("no"), kept, "What was finished is kept as the interrupted snapshot 66e75313"},
+		{"full, kept", syscall.ENOSPC, kept, "What was finished is kept as the interrupted snapshot 66e75313"},
+		{"not allowed, kept", syscall.EACCES, kept, "What was finished is kept as the interrupted snapshot 66e75313"},
+		{"damage", repo.ErrCorrupt, nil, "Nothing was changed. Copy the repository"},
+		{"damage, kept", repo.ErrCorrupt, kept, "What was finished is kept as the interrupted snapshot 66e75313"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := hint(a.backupError(tt.err, nil, tt.kept))
+			if !strings.HasPrefix(got, tt.want) || tt.kept != nil && strings.Contains(got, "No snapshot was made") {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
 	}
 }

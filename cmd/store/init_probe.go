@@ -101,7 +101,7 @@ func (p *probeDocument) lines() string {
 	answer("conditional create", p.ConditionalCreate)
 	answer("ranges", p.Ranges)
 	answer("consistent listing", p.Listing)
-	line("clock", fmt.Sprintf("%s this host's, give or take %s", offsetText(seconds(p.ClockOffset)), durationText(seconds(p.ClockError))))
+	line("clock", offsetText(seconds(p.ClockOffset))+" this host's")
 	answer("versioning", p.Versioning)
 	answer("object lock", p.ObjectLock)
 	answer("may delete", p.Delete)

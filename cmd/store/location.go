@@ -17,6 +17,7 @@ import (
 type location struct {
 	path   string     // of the folder
 	bucket *s3.Config // nil: a folder
+	create bool       // the bucket is made when it is missing
 }
 
 // String returns the location as --repo takes it. It holds no secrets.

@@ -86,7 +86,7 @@ func TestNetworkBusyForGood(t *testing.T) {
 			}
 			absent(t, key, target)
 			always(putPack)
-			x.fails(1, []string{"backup", "src", "--retry-for", "300ms"}, e.code, "store data/", "No snapshot was made; earlier ones are safe")
+			x.fails(1, []string{"backup", "src", "--retry-for", "300ms"}, e.code, "put data/", "No snapshot was made; earlier ones are safe")
 			always(miniotest.On(http.MethodGet, "/data/"))
 			x.fails(1, []string{"restore", "--target", target, "--retry-for", "300ms"}, e.code, "the target is incomplete", "The repository is unharmed")
 			remove(t, target)

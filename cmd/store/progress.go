@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 )
 
 // progress is a bar on a terminal, with entries, bytes, rate and the time left; elsewhere it is nothing. Its counters may be
@@ -28,12 +31,25 @@ func (a *app) newProgress(what string) *progress {
 	if !a.err.terminal || a.g.quiet || a.g.logFormat == "json" {
 		return p
 	}
-	p.bars = mpb.New(mpb.WithOutput(a.err.w), mpb.WithWidth(24), mpb.WithRefreshRate(200*time.Millisecond), mpb.WithAutoRefresh())
-	p.bar = p.bars.New(0, mpb.BarStyle(), mpb.BarRemoveOnComplete(),
+	p.bars = mpb.New(mpb.WithOutput(sized(a.err.w)), mpb.WithRefreshRate(200*time.Millisecond), mpb.WithAutoRefresh())
+	p.bar = p.bars.New(0, mpb.BarStyle(), mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.text(p.a.now()) })))
 	a.err.divert(p.bars)
 	return p
+}
+
+// sized returns what to draw bars on. A terminal that nobody told its size, as script(1) and some remote shells make, says that it has
+// no columns, and nothing would be drawn: it is taken for one of the usual 80.
+func sized(w io.Writer) io.Writer {
+	f, ok := w.(*os.File)
+	if !ok {
+		return w
+	}
+	if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
+		return w
+	}
+	return struct{ io.Writer }{w}
 }
 
 // done returns how much of the work is done and how much there is: bytes where their number is known, else entries.

@@ -61,11 +61,15 @@ func (a *app) warnChoice(c repo.Choice) {
 	if len(what) == 0 {
 		return
 	}
-	newest := "There is no complete one before it"
+	newest := "There is no complete one before it."
 	if c.Clean != nil {
-		newest = fmt.Sprintf("The newest complete one before it is %s, read to %s", c.Clean.Short(), a.endText(c.Clean))
+		newest = fmt.Sprintf("The newest complete one before it is %s, read to %s.", c.Clean.Short(), a.endText(c.Clean))
 	}
-	a.warnf("snapshot %s %s:%s\n%s", s.Short(), strings.Join(what, " and "), faultList(s), newest)
+	end := "."
+	if list := faultList(s); list != "" {
+		end = ":" + list
+	}
+	a.warnf("snapshot %s %s%s\n%s", s.Short(), strings.Join(what, " and "), end, newest)
 }
 
 // damageHint says where what was lost may still be whole.

@@ -14,6 +14,7 @@ import (
 
 	"savepoint/internal/when"
 	"savepoint/repo"
+	"savepoint/repo/tree"
 )
 
 // selection is which snapshot, and what in it, a command is about: SNAPSHOT[:SUBPATH] and the flags beside it.
@@ -187,11 +188,25 @@ func (s *selection) explainNone(a *app, err error) error {
 	if len(fits) == 0 {
 		return hinted(coded(exitUsage, err), "There is:%s", sourceList(s.found))
 	}
+	if !slices.ContainsFunc(fits, (*repo.Snapshot).Restorable) {
+		return hinted(err, "%s", howUnfinished(fits))
+	}
 	if s.at != "" {
 		return hinted(fmt.Errorf("nothing was backed up at or before %s: %w", when.Format(s.moment, a.zone), err),
 			"`store snapshots` lists what there is.")
 	}
 	return hinted(err, "`store snapshots` lists what there is.")
+}
+
+// howUnfinished says how to get at what there is when no backup has finished. The snapshots are in order of window.
+func howUnfinished(fits []*repo.Snapshot) string {
+	for _, x := range slices.Backward(fits) {
+		if x.Completeness == tree.Interrupted {
+			return fmt.Sprintf("`store restore %s` restores what the newest of them had finished, %s; what came later in the source is missing. "+
+				"The next backup goes on from there.", x.Short(), plural(x.Stats.Files, "file", "files"))
+		}
+	}
+	return "`store snapshots` lists what there is; an ID restores it all the same."
 }
 
 // sourceList lists the sources with their paths, one a line.

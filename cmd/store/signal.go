@@ -4,9 +4,13 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// endingPatience is how long a run may take to end after a signal before that is said where nobody is expected to watch.
+const endingPatience = 1500 * time.Millisecond
 
 // notifyContext returns a context that the first SIGINT, SIGTERM or SIGHUP cancels: what is being stored is made durable. A
 // second signal exits at once; the repository stays consistent then too, and the next run finds less.
@@ -25,7 +29,13 @@ func (a *app) notifyContext(parent context.Context) (context.Context, func()) {
 		case <-ctx.Done():
 			return
 		}
-		a.infof("interrupted: ending in order; a second signal ends at once")
+		const ending = "interrupted: ending in order; a second signal ends at once"
+		if a.talks() {
+			a.infof(ending)
+		} else {
+			slow := time.AfterFunc(endingPatience, func() { a.notef(ending) })
+			defer slow.Stop()
+		}
 		cancel(errInterrupted)
 		if _, again := <-signals; again {
 			a.err.restoreTerminal()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -55,14 +56,28 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 	if err != nil {
 		return err
 	}
+	none := "no snapshots yet"
+	if len(snaps) > 0 {
+		none = fmt.Sprintf("none of %s fits", plural(len(snaps), "snapshot", "snapshots"))
+	}
 	snaps = slices.DeleteFunc(snaps, func(s *repo.Snapshot) bool {
 		return o.dataset != "" && s.Dataset != o.dataset || o.host != "" && s.Host != o.host || path != "" && !s.HasPath(path)
 	})
 	if o.latest > 0 {
 		snaps = newestOfEach(snaps, o.latest)
 	}
-	if err := a.printSnapshots(snaps, bad); err != nil {
+	readOnly := r.ReadOnly()
+	if !errors.Is(readOnly, repo.ErrCorrupt) {
+		readOnly = nil
+	}
+	if err := a.printSnapshots(snaps, errors.Join(readOnly, bad)); err != nil {
 		return err
+	}
+	if len(snaps) == 0 && bad == nil {
+		a.tellf("%s", none)
+	}
+	if readOnly != nil {
+		a.warnf("Everything can be read; nothing is written until config is whole again. %s", undoHint)
 	}
 	if bad != nil {
 		return hinted(bad, "The snapshots listed are readable. The damaged ones are missing from the list; earlier and later ones of the same source hold most of the same data.")
@@ -112,9 +127,6 @@ func (a *app) printSnapshots(snaps []*repo.Snapshot, bad error) error {
 	for _, s := range snaps {
 		t.add(s.Short(), a.endText(s), printable(s.Source()), humanize.Comma(int64(s.Stats.Files)),
 			sizeText(s.Stats.FileBytes), sizeText(s.Stats.NewPackBytes+s.Stats.NewTreePack), stateOf(s), printable(strings.Join(s.Tags, ",")))
-	}
-	if len(snaps) == 0 {
-		a.infof("no snapshots")
 	}
 	return t.print(a.out)
 }

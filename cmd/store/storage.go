@@ -22,6 +22,7 @@ const bucketConnections = 16
 // openStore opens a folder or a bucket, and puts around it what counts, limits and repeats. A place that is missing is no
 // repository; with create, a missing bucket is made. It waits for a server that does not answer as long as --retry-for says.
 func (a *app) openStore(ctx context.Context, l location, create bool) (storage.Store, error) {
+	l.create = create
 	a.place = l
 	if l.bucket == nil {
 		st, err := file.Open(l.path)
@@ -33,7 +34,11 @@ func (a *app) openStore(ctx context.Context, l location, create bool) (storage.S
 		}
 		return a.measured(st, 0)
 	}
-	late := &lateStore{open: func(ctx context.Context) (*s3.Store, error) { return a.openBucket(ctx, *l.bucket, create) }}
+	open := func(ctx context.Context) (*s3.Store, error) { return a.openBucket(ctx, *l.bucket, create) }
+	if len(l.bucket.Endpoints) <= 1 { // else another endpoint may come back
+		open = boundNames(open)
+	}
+	late := &lateStore{open: open}
 	measured, err := a.measured(late, 1) // it reads a body once for its checksum
 	if err != nil {
 		return nil, err
@@ -61,7 +66,11 @@ func notOpened(l location, err error) error {
 		return hinted(fmt.Errorf("%w at %s: there is no bucket %s", repo.ErrNoRepository, l, l.bucket.Bucket),
 			"Check the bucket's name and the endpoint. `store init --create-bucket` makes the bucket and a repository in it.")
 	case errors.As(err, &op):
-		return &storage.OpError{Op: "open", Name: l.String(), Temporary: op.Temporary, Err: op.Err}
+		doing := "open"
+		if op.Op == "create" {
+			doing = op.Op
+		}
+		return &storage.OpError{Op: doing, Name: l.String(), Temporary: op.Temporary, Err: op.Err}
 	}
 	return fmt.Errorf("open %s: %w", l, err)
 }

@@ -2,13 +2,41 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
+	"net"
 	"sync"
+	"time"
 
 	"savepoint/repo/storage"
 	"savepoint/repo/storage/s3"
 )
+
+// namePatience is how long an opening is repeated when the server's name does not resolve. Name servers have their moments, but
+// a name that does not exist is misspelt.
+const namePatience = 20 * time.Second
+
+// boundNames makes the error of an opening final when the server's name has not resolved for namePatience.
+func boundNames(open func(context.Context) (*s3.Store, error)) func(context.Context) (*s3.Store, error) {
+	began := time.Now()
+	return func(ctx context.Context) (*s3.Store, error) {
+		st, err := open(ctx)
+		op, failed := errors.AsType[*storage.OpError](err)
+		if failed && unresolved(err) != "" && time.Since(began) >= namePatience {
+			return nil, &storage.OpError{Op: op.Op, Name: op.Name, Err: op.Err}
+		}
+		return st, err
+	}
+}
+
+// unresolved returns the host that an error says does not exist, "" when it is of something else.
+func unresolved(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return dns.Name
+	}
+	return ""
+}
 
 var _ storage.Store = (*lateStore)(nil)
 

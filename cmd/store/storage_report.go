@@ -52,7 +52,14 @@ func (a *app) storageAdvice(err error) string {
 	}
 	switch {
 	case errors.Is(err, s3.ErrCredentials):
-		return "No request was made: the credentials could not be had. Put them into one of the places that the message lists, or see to the service that gives them."
+		return "No request was made: the credentials could not be had. Put them where the message says, or see to the service that gives them."
+	case errors.Is(err, s3.ErrTLS):
+		return "See to ca= and tls= in the repository's address: the server's certificate must be for the name in endpoint=, and signed by an " +
+			"authority that this host trusts or that stands in the PEM file of ca=/FILE; tls=false is for a server without TLS."
+	case errors.Is(err, s3.ErrKey):
+		return "The server does not take this key, or its secret is wrong: see to the place that the message says the credentials come from."
+	case unresolved(err) != "":
+		return fmt.Sprintf("There is no host %s for this host's name servers: see to endpoint= in the repository's address.", printable(unresolved(err)))
 	case errors.Is(err, s3.ErrSkewed):
 		return "Set the clock that is wrong, best by NTP on both."
 	case errors.Is(err, s3.ErrBucketGone):
@@ -60,8 +67,8 @@ func (a *app) storageAdvice(err error) string {
 	case errors.Is(err, storage.ErrExists):
 		return "Names of objects are drawn at random: another program writes under this prefix, or something before " + a.endpoints() + " repeats requests by itself. See which."
 	case errors.Is(err, storage.ErrDenied):
-		return "The server refuses the credentials, or does not allow them " + a.permission(op.Op) +
-			". The message says which, and where they come from; a policy that is enough is in docs/guide/minio.md."
+		return "These credentials are not allowed " + a.permission(op.Op) + misspelt(op.Op) +
+			". The message says where they come from; a policy that is enough is in docs/guide/minio.md."
 	case op.Temporary:
 		return fmt.Sprintf("Check that %s runs and can be reached from this host; --retry-for says how long to wait for it.", a.endpoints())
 	case op.Op == "open":
@@ -87,7 +94,20 @@ func (a *app) permission(op string) string {
 	case "create":
 		return "s3:CreateBucket on " + bucket
 	}
+	if a.place.create && op == "open" {
+		return "s3:ListBucket, or if it is missing s3:CreateBucket, on " + bucket
+	}
 	return "s3:ListBucket on " + bucket
+}
+
+// misspelt adds to a permission what else a server may mean that refuses to list or to read: most do not tell strangers what
+// there is.
+func misspelt(op string) string {
+	switch op {
+	case "open", "list", "get", "stat":
+		return ", or the bucket's name or the prefix is misspelt"
+	}
+	return ""
 }
 
 // endpoints names the servers of the bucket.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -236,8 +237,8 @@ func TestJudgeProbe(t *testing.T) {
 // TestStorageAdvice names the permission that is missing, and on what.
 func TestStorageAdvice(t *testing.T) {
 	for op, want := range map[string]string{
-		"open": "s3:ListBucket on arn:aws:s3:::bucket.", "list": "s3:ListBucket on arn:aws:s3:::bucket.", "get": "s3:GetObject on arn:aws:s3:::bucket/p/*.",
-		"stat": "s3:GetObject on arn:aws:s3:::bucket/p/*.", "put": "s3:PutObject on arn:aws:s3:::bucket/p/*.", "create": "s3:CreateBucket on arn:aws:s3:::bucket.",
+		"open": "s3:ListBucket on arn:aws:s3:::bucket, or", "list": "s3:ListBucket on arn:aws:s3:::bucket, or", "get": "s3:GetObject on arn:aws:s3:::bucket/p/*, or",
+		"stat": "s3:GetObject on arn:aws:s3:::bucket/p/*, or", "put": "s3:PutObject on arn:aws:s3:::bucket/p/*.", "create": "s3:CreateBucket on arn:aws:s3:::bucket.",
 		"delete": "s3:DeleteObject on arn:aws:s3:::bucket/p/*.",
 	} {
 		a := &app{place: location{bucket: &s3.Config{Bucket: "bucket", Prefix: "p"}}}
@@ -245,10 +246,67 @@ func TestStorageAdvice(t *testing.T) {
 		if got := a.storageAdvice(err); !strings.Contains(got, want) {
 			t.Errorf("%s denied: %q, want %q", op, got, want)
 		}
+		if got := a.storageAdvice(err); strings.Contains(got, "misspelt") != (op == "open" || op == "list" || op == "get" || op == "stat") {
+			t.Errorf("%s denied: %q", op, got)
+		}
 		a.place = location{path: "/r"}
 		if got := a.storageAdvice(err); got != "" {
 			t.Errorf("of a folder: %q", got)
 		}
+	}
+	a := &app{place: location{bucket: &s3.Config{Bucket: "bucket"}, create: true}}
+	for op, want := range map[string]string{"open": "s3:ListBucket, or if it is missing s3:CreateBucket, on", "create": "not allowed s3:CreateBucket on"} {
+		err := notOpened(a.place, &storage.OpError{Op: op, Err: storage.ErrDenied})
+		if got := a.storageAdvice(err); !strings.Contains(got, want) {
+			t.Errorf("%s denied with --create-bucket: %q, want %q", op, got, want)
+		}
+	}
+}
+
+// TestStorageAdviceByCause has errors that no permission helps against.
+func TestStorageAdviceByCause(t *testing.T) {
+	for _, tt := range []struct {
+		cause error
+		want  string
+	}{
+		{errors.Join(s3.ErrKey, storage.ErrDenied), "the credentials come from"},
+		{s3.ErrTLS, "ca= and tls="},
+		{s3.ErrCredentials, "No request was made"},
+		{&net.DNSError{Err: "no such host", Name: "minoi.example", IsNotFound: true}, "no host minoi.example for this host's name servers: see to endpoint="},
+		{&net.DNSError{Err: "server misbehaving", Name: "minio.example", IsTemporary: true}, "runs and can be reached"},
+	} {
+		a := &app{place: location{bucket: &s3.Config{Bucket: "bucket"}}}
+		got := a.storageAdvice(&storage.OpError{Op: "open", Temporary: true, Err: tt.cause})
+		if !strings.Contains(got, tt.want) || strings.Contains(got, "s3:") || strings.Contains(got, "AWS_") {
+			t.Errorf("%v: %q, want %q and no permission", tt.cause, got, tt.want)
+		}
+	}
+}
+
+// TestBoundNames repeats an opening for long, but not when the server's name does not exist.
+func TestBoundNames(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		cause error
+		least time.Duration
+		most  time.Duration
+	}{
+		{"no such host", &net.DNSError{Err: "no such host", Name: "minoi.example", IsNotFound: true}, namePatience, time.Minute},
+		{"no answer", &net.DNSError{Err: "server misbehaving", Name: "minio.example", IsTemporary: true}, 15 * time.Minute, 15 * time.Minute},
+		{"refused", errors.New("connection refused"), 15 * time.Minute, 15 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				late := &lateStore{open: boundNames(func(context.Context) (*s3.Store, error) {
+					return nil, &storage.OpError{Op: "open", Temporary: true, Err: tt.cause}
+				})}
+				began := time.Now()
+				_, err := retry.New(late, retry.Options{MaxElapsed: 15 * time.Minute}).Stat(t.Context(), "config")
+				if d := time.Since(began); !errors.Is(err, tt.cause) || d < tt.least || d > tt.most {
+					t.Errorf("%v after %v, want the end after %v to %v", err, d, tt.least, tt.most)
+				}
+			})
+		})
 	}
 }
 

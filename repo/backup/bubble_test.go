@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -177,9 +178,9 @@ func partOfSource(t testing.TB, got map[string]node, dir string) {
 
 // nameList tells snapshots in an error.
 func nameList(snaps []*repo.Snapshot) string {
-	out := ""
+	var out strings.Builder
 	for _, s := range snaps {
-		out += fmt.Sprintf("\n%s seq %d, completeness %d, mode %d, parent %q, %d files", s.Name, s.Seq, s.Completeness, s.Mode, s.Parent, s.Stats.Files)
+		out.WriteString(fmt.Sprintf("\n%s seq %d, completeness %d, mode %d, parent %q, %d files", s.Name, s.Seq, s.Completeness, s.Mode, s.Parent, s.Stats.Files))
 	}
-	return out
+	return out.String()
 }

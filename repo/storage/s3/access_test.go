@@ -73,11 +73,12 @@ func TestTLS(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"no such file": func(c *s3.Config) { c.CAFile = filepath.Join(t.TempDir(), "missing.pem") },
 	} {
 		c := config(t, srv, url)
 		change(&c)
 		_, err := s3.Open(t.Context(), c)
-		wantErr(t, err, nil, false)
+		wantErr(t, err, s3.ErrTLS, false)
 		if !strings.Contains(fmt.Sprint(err), says) {
 			t.Errorf("error %q does not say %q", err, says)
 		}

@@ -26,8 +26,32 @@ const (
 type source struct {
 	name     string // for messages
 	provider credentials.Provider
-	fixed    bool // it gives the same again while the process lives
-	named    bool // the environment says that they come from here: nothing else will do
+	fixed    bool        // it gives the same again while the process lives
+	file     bool        // so it does when what it gave has no end
+	named    bool        // the environment says that they come from here: nothing else will do
+	pairs    [][2]string // the variables that it reads; what is set has its counterpart
+}
+
+// half says which variable is missing beside one that is set.
+func (s source) half() string {
+	for _, pair := range s.pairs {
+		a, b := pair[0], pair[1]
+		if os.Getenv(a) == "" {
+			a, b = b, a
+		}
+		if os.Getenv(a) != "" && os.Getenv(b) == "" {
+			return fmt.Sprintf("%s is set in the environment, and %s is not", a, b)
+		}
+	}
+	return ""
+}
+
+// unasked is the provider in place of one that is used only on demand.
+type unasked struct{ credentials.Static }
+
+// RetrieveWithCredContext implements credentials.Provider.
+func (*unasked) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	return credentials.Value{}, errors.New("not used unless MINIO_ALIAS names an alias")
 }
 
 // keyring finds credentials at the first source that has some, and remembers which
@@ -56,11 +80,17 @@ func newKeyring(c Config) *keyring {
 		return k
 	}
 	k.sources = []source{
-		{name: "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", provider: &credentials.EnvAWS{}, fixed: true},
-		{name: "the environment (MINIO_ROOT_USER or MINIO_ACCESS_KEY, with their secrets)", provider: &credentials.EnvMinio{}, fixed: true},
-		{name: "the shared file (~/.aws/credentials, ~/.aws/config or AWS_SHARED_CREDENTIALS_FILE)", provider: &credentials.FileAWSCredentials{}},
-		{name: "MinIO's client file (alias s3 or MINIO_ALIAS in ~/.mc/config.json)", provider: &credentials.FileMinioClient{}},
+		{name: "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", provider: &credentials.EnvAWS{}, fixed: true,
+			pairs: [][2]string{{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, {"AWS_ACCESS_KEY", "AWS_SECRET_KEY"}}},
+		{name: "the environment (MINIO_ROOT_USER or MINIO_ACCESS_KEY, with their secrets)", provider: &credentials.EnvMinio{}, fixed: true,
+			pairs: [][2]string{{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}, {"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"}}},
+		{name: "the shared file (~/.aws/credentials, ~/.aws/config or AWS_SHARED_CREDENTIALS_FILE)", provider: &credentials.FileAWSCredentials{}, file: true},
 	}
+	mc := source{name: "MinIO's client file (~/.mc/config.json)", provider: &unasked{}, fixed: true}
+	if os.Getenv("MINIO_ALIAS") != "" { // else it would be the alias s3, which mc makes with keys that are none
+		mc.name, mc.provider = "MinIO's client file (MINIO_ALIAS in ~/.mc/config.json)", &credentials.FileMinioClient{}
+	}
+	k.sources = append(k.sources, mc)
 	role := func(name string, timeout time.Duration, named bool) {
 		t := &http.Transport{DisableKeepAlives: true}
 		if os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
@@ -100,6 +130,9 @@ func (k *keyring) RetrieveWithCredContext(cc *credentials.CredContext) (credenti
 			k.found(s, v)
 			return v, nil
 		}
+		if text := s.half(); text != "" {
+			return credentials.Value{}, &credentialError{text, false}
+		}
 		broken = broken || s.named
 		reasons = append(reasons, s.name+": "+reason(v, err))
 	}
@@ -132,9 +165,14 @@ func reason(v credentials.Value, err error) string {
 func (k *keyring) found(s source, v credentials.Value) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	s.fixed = s.fixed || s.file && v.Expiration.IsZero()
 	k.from, k.value, k.pause = s, v, time.Time{}
 	k.fetched++
-	k.log.Debug("credentials found", "source", s.name, "expire", v.Expiration)
+	facts := []any{"source", s.name}
+	if !v.Expiration.IsZero() {
+		facts = append(facts, "expire", v.Expiration)
+	}
+	k.log.Debug("credentials found", facts...)
 }
 
 // keep returns the credentials that should have been renewed, while they hold.

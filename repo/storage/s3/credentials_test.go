@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -68,8 +69,9 @@ func TestCredentialSources(t *testing.T) {
 		{"shared file", func(_ *testing.T, home string) {
 			write(home+"/.aws/credentials", "[default]\naws_access_key_id = "+srv.AccessKey+"\naws_secret_access_key = "+srv.SecretKey+"\n")
 		}},
-		{"client file", func(_ *testing.T, home string) {
-			write(home+"/.mc/config.json", `{"version":"10","aliases":{"s3":{"url":"http://x","accessKey":"`+srv.AccessKey+`","secretKey":"`+srv.SecretKey+`","api":"S3v4"}}}`)
+		{"client file", func(t *testing.T, home string) {
+			t.Setenv("MINIO_ALIAS", "games")
+			write(home+"/.mc/config.json", `{"version":"10","aliases":{"games":{"url":"http://x","accessKey":"`+srv.AccessKey+`","secretKey":"`+srv.SecretKey+`","api":"S3v4"}}}`)
 		}},
 	}
 	for _, tt := range tests {
@@ -83,24 +85,47 @@ func TestCredentialSources(t *testing.T) {
 		})
 	}
 	t.Run("none", func(t *testing.T) {
-		bare(t)
+		home := bare(t) // the client makes this alias by itself
+		write(home+"/.mc/config.json", `{"version":"10","aliases":{"s3":{"url":"https://s3.amazonaws.com","accessKey":"YOUR-ACCESS-KEY-HERE","secretKey":"YOUR-SECRET-KEY-HERE"}}}`)
 		_, err := s3.Open(t.Context(), chained(t, srv, url))
 		wantErr(t, err, nil, false)
-		for _, says := range []string{"no credentials", "AWS_ACCESS_KEY_ID", "~/.aws/credentials", "~/.mc/config.json"} {
+		for _, says := range []string{"no credentials", "AWS_ACCESS_KEY_ID", "~/.aws/credentials", "~/.mc/config.json", "MINIO_ALIAS"} {
 			if !strings.Contains(fmt.Sprint(err), says) {
 				t.Errorf("error %q does not say %q", err, says)
 			}
 		}
 	})
 	t.Run("half", func(t *testing.T) {
-		bare(t)
-		t.Setenv("AWS_ACCESS_KEY_ID", srv.AccessKey)
-		_, err := s3.Open(t.Context(), chained(t, srv, url))
-		wantErr(t, err, nil, false)
-		if !strings.Contains(fmt.Sprint(err), "one of the two is missing") {
-			t.Errorf("error %q does not say what is missing", err)
+		for set, missing := range map[string]string{
+			"AWS_ACCESS_KEY_ID": "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY": "AWS_SECRET_KEY",
+			"MINIO_ROOT_USER": "MINIO_ROOT_PASSWORD", "MINIO_ROOT_PASSWORD": "MINIO_ROOT_USER", "MINIO_SECRET_KEY": "MINIO_ACCESS_KEY",
+		} {
+			home := bare(t)
+			write(home+"/.aws/credentials", "[default]\naws_access_key_id = "+srv.AccessKey+"\naws_secret_access_key = "+srv.SecretKey+"\n")
+			t.Setenv(set, "half-a-secret")
+			_, err := s3.Open(t.Context(), chained(t, srv, url))
+			wantErr(t, err, s3.ErrCredentials, false)
+			if text := fmt.Sprint(err); !strings.Contains(text, set+" is set in the environment, and "+missing+" is not") || strings.Contains(text, "half-a-secret") {
+				t.Errorf("error %q does not say that %s is missing, or says too much", text, missing)
+			}
 		}
 	})
+	for _, place := range []string{"shared file", "client file"} {
+		t.Run("wrong in "+place, func(t *testing.T) {
+			home := bare(t)
+			write(home+"/.aws/credentials", "[default]\naws_access_key_id = nobody\naws_secret_access_key = wrong\n")
+			if place == "client file" {
+				home = bare(t)
+				t.Setenv("MINIO_ALIAS", "games")
+				write(home+"/.mc/config.json", `{"version":"10","aliases":{"games":{"accessKey":"nobody","secretKey":"wrong"}}}`)
+			}
+			_, err := s3.Open(t.Context(), chained(t, srv, url))
+			wantErr(t, err, storage.ErrDenied, false) // at once: the file gives no others
+			if !errors.Is(err, s3.ErrKey) || !strings.Contains(fmt.Sprint(err), place) {
+				t.Errorf("error %q does not say that the key of the %s is refused", err, place)
+			}
+		})
+	}
 	t.Run("wrong", func(t *testing.T) {
 		bare(t)
 		t.Setenv("AWS_ACCESS_KEY_ID", "nobody")

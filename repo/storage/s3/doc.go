@@ -21,5 +21,11 @@
 // A connection over which no byte has moved for Config.Idle is broken off. Bytes that
 // the peer's kernel acknowledges count as moved, so a slow line is no dead one.
 //
+// Credentials are looked for in the environment (AWS_ACCESS_KEY_ID, MINIO_ROOT_USER and
+// their likes), the shared files of Amazon's programs, MinIO's client file, but only
+// when MINIO_ALIAS says which of its aliases, and the services that give roles. Of a
+// pair in the environment both must be set. Credentials that a server refuses are
+// fetched anew where others can come from, which is not the environment or a file.
+//
 // On a bucket with versions Delete hides the current version and removes none.
 package s3

@@ -3,6 +3,7 @@ package s3
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 )
@@ -14,12 +15,12 @@ func TestDoors(t *testing.T) {
 	ds.now = func() time.Time { return now }
 	wantNext := func(hosts string) {
 		t.Helper()
-		got := ""
+		var got strings.Builder
 		for range len(hosts) {
-			got += ds.pick(nil).host
+			got.WriteString(ds.pick(nil).host)
 		}
-		if got != hosts {
-			t.Errorf("doors in turn are %s, want %s", got, hosts)
+		if got.String() != hosts {
+			t.Errorf("doors in turn are %s, want %s", got.String(), hosts)
 		}
 	}
 	failure := errors.New("reset")

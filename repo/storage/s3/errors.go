@@ -23,6 +23,12 @@ import (
 var (
 	// ErrCredentials says that no credentials could be had, so that no request was made.
 	ErrCredentials = errors.New("no credentials")
+	// ErrKey says that the server does not take the credentials themselves, whatever
+	// their owner may do: the key is unknown or over, or its secret is wrong.
+	ErrKey = errors.New("the key is refused")
+	// ErrTLS says that the address and the server do not agree on TLS: one has it and
+	// the other does not, or the server's certificate is not trusted.
+	ErrTLS = errors.New("no TLS with this server")
 	// ErrSkewed says that the server refuses requests because its clock and this
 	// host's are too far apart. The text names both.
 	ErrSkewed = errors.New("the clocks are too far apart")
@@ -68,6 +74,11 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.err }
 
+// marked lets an error be one more, with the same text.
+func marked(err, sentinel error) error {
+	return &explained{err.Error(), errors.Join(sentinel, err)}
+}
+
 // judge says what an error of minio-go, or one of the types above, means.
 func (s *Store) judge(ctx context.Context, c call, x *exchange, err error) verdict {
 	if err == nil {
@@ -102,7 +113,7 @@ var (
 		"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ConditionalRequestConflict", "ExistingObjectIsDirectory")
 	renewableCodes = codes("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidTokenId", "InvalidAccessKeyId",
 		"XAdminUserNotFound") // a Versity gateway's word for an unknown key
-	deniedCodes = codes("AccessDenied", "SignatureDoesNotMatch", "AccountProblem", "AllAccessDisabled", "NotSignedUp", "InvalidSecurity", "UnauthorizedAccess")
+	deniedCodes = codes("AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp", "InvalidSecurity", "UnauthorizedAccess")
 	regionCodes = codes("AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion", "IllegalLocationConstraintException")
 )
 
@@ -136,7 +147,9 @@ func (s *Store) judgeAnswer(c call, x *exchange, e minio.ErrorResponse) verdict 
 		if s.keys.refuse(key, s.creds.Expire) {
 			return verdict{err: fmt.Errorf("%s (%s; fetching new ones)", text, s.keys.where()), temporary: true}
 		}
-		return verdict{err: fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where())}
+		return verdict{err: marked(fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where()), ErrKey)}
+	case e.Code == minio.SignatureDoesNotMatch:
+		return verdict{err: marked(fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where()), ErrKey)}
 	case temporaryCodes(e.Code):
 		return verdict{err: errors.New(text), temporary: true}
 	case regionCodes(e.Code):
@@ -148,6 +161,8 @@ func (s *Store) judgeAnswer(c call, x *exchange, e minio.ErrorResponse) verdict 
 		return verdict{err: fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where())}
 	case e.StatusCode == http.StatusNotImplemented || e.Code == minio.NotImplemented && e.StatusCode != 0:
 		return verdict{err: with(storage.ErrUnsupported)}
+	case wantsTLS(e):
+		return verdict{err: marked(errors.New(text+" (leave out tls=false)"), ErrTLS)}
 	}
 	return verdict{err: errors.New(text), temporary: temporaryStatus(e.StatusCode)}
 }
@@ -174,10 +189,14 @@ func describe(e minio.ErrorResponse) string {
 	if message := plain(strings.TrimSpace(e.Message)); message != "" && message != text {
 		text += ": " + message
 	}
-	if e.Code == "400 Bad Request" && strings.Contains(e.Message, "HTTP request to an HTTPS server") {
-		text += " (leave out tls=false)"
-	}
 	return text
+}
+
+// wantsTLS reports whether a server that speaks TLS was asked without it, as Go's and
+// nginx put it.
+func wantsTLS(e minio.ErrorResponse) bool {
+	return e.StatusCode == http.StatusBadRequest && !document(e) &&
+		(strings.Contains(e.Message, "HTTP request to an HTTPS server") || strings.Contains(e.Message, "HTTP request was sent to HTTPS port"))
 }
 
 // clocks compares the server's clock with this host's.
@@ -201,7 +220,7 @@ func judgeConnection(err error) verdict {
 		text = idle.Error() // whichever layer of the transport it went through
 	}
 	if hint := connectionHint(cause); hint != "" {
-		return verdict{err: &explained{text + " " + hint, cause}}
+		return verdict{err: marked(&explained{text + " " + hint, cause}, ErrTLS)}
 	}
 	if strings.HasPrefix(text, "Connection closed by foreign host") {
 		text = "the server closed the connection without an answer"

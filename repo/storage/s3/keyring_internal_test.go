@@ -66,7 +66,17 @@ func TestKeyringRefuses(t *testing.T) {
 	refuse("2", false) // the role has no others
 	k.found(source{name: "the environment", fixed: true}, value("3"))
 	refuse("3", false)
+	file := source{name: "a file", file: true}
+	k.found(file, value("4"))
+	refuse("4", false)
 	if expired != 2 {
 		t.Errorf("new ones are asked for %d times, want twice", expired)
+	}
+	ending := value("5") // of a process that the file names
+	ending.Expiration = time.Now().Add(time.Hour)
+	k.found(file, ending)
+	refuse("5", true)
+	if expired != 3 {
+		t.Errorf("new ones are asked for %d times, want three times", expired)
 	}
 }

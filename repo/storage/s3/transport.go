@@ -56,14 +56,14 @@ func authorities(file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the authorities of ca=: %w", err)
+		return nil, marked(fmt.Errorf("read the authorities of ca=: %w", err), ErrTLS)
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("the file of ca= holds no PEM certificate")
+		return nil, marked(errors.New("the file of ca= holds no PEM certificate"), ErrTLS)
 	}
 	return pool, nil
 }
