@@ -24,12 +24,3 @@ type Stats struct {
 
 // EncodeStats returns the counts as reports carry them.
 func EncodeStats(s *Stats) ([]byte, error) { return wire.Marshal(s) }
-
-// DecodeStats reads what EncodeStats wrote.
-func DecodeStats(b []byte) (*Stats, error) {
-	s := new(Stats)
-	if err := wire.Unmarshal(b, s); err != nil {
-		return nil, corrupt("decode statistics", err)
-	}
-	return s, nil
-}

@@ -11,7 +11,7 @@
 // A walk over every failure point:
 //
 //	for i := 0; ; i++ {
-//		s := fault.FailAt(mem.New(nil), i)
+//		s := fault.New(mem.New(nil), fault.Rule{At: i})
 //		err := scenario(s)
 //		if s.Ops() <= i {
 //			break // the scenario needs no more operations than i
@@ -70,10 +70,6 @@ func New(inner storage.Store, rules ...Rule) *Store {
 	s.Arm(rules...)
 	return s
 }
-
-// FailAt returns a store whose operation i fails without being done. Those after
-// it work.
-func FailAt(inner storage.Store, i int) *Store { return New(inner, Rule{At: i}) }
 
 // StopAt returns a store that accepts nothing from operation i on. With done,
 // operation i is done still, and only its answer lost.
