@@ -3,7 +3,6 @@ package index
 import (
 	"fmt"
 	"iter"
-	"maps"
 
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
@@ -38,21 +37,8 @@ func (x *Index) SetLive(j Judge) error {
 }
 
 func (x *Index) judge(j Judge) (bitmap, error) {
-	counted := maps.Clone(x.segs)
-	maps.DeleteFunc(counted, func(id record.ID, g *segment) bool {
-		return !x.listed[id] || j.Late != nil && j.Late(id, g.session)
-	})
-	void := map[record.ID]bool{}
-	for _, g := range counted {
-		for _, old := range g.supersedes {
-			void[old] = true
-		}
-	}
 	var live bitmap
-	for id, g := range counted {
-		if void[id] {
-			continue
-		}
+	for _, g := range x.standing(j.Late) {
 		if err := g.eachPack(live.set); err != nil {
 			return nil, err
 		}

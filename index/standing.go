@@ -1,6 +1,7 @@
 package index
 
 import (
+	"maps"
 	"slices"
 
 	"savepoint/repo/record"
@@ -11,18 +12,23 @@ import (
 func (x *Index) Standing(late func(id record.ID, s record.Session) bool) []record.ID {
 	x.applying.Lock()
 	defer x.applying.Unlock()
-	var out []record.ID
-	void := map[record.ID]bool{}
-	for id, g := range x.segs {
-		if !x.listed[id] || late(id, g.session) {
-			continue
-		}
-		out = append(out, id)
+	return slices.Collect(maps.Keys(x.standing(late)))
+}
+
+// standing does what Standing says. A nil late finds nothing late. applying must be held.
+func (x *Index) standing(late func(id record.ID, s record.Session) bool) map[record.ID]*segment {
+	out := maps.Clone(x.segs)
+	maps.DeleteFunc(out, func(id record.ID, g *segment) bool {
+		return !x.listed[id] || late != nil && late(id, g.session)
+	})
+	superseded := map[record.ID]bool{}
+	for _, g := range out {
 		for _, old := range g.supersedes {
-			void[old] = true
+			superseded[old] = true
 		}
 	}
-	return slices.DeleteFunc(out, func(id record.ID) bool { return void[id] })
+	maps.DeleteFunc(out, func(id record.ID, _ *segment) bool { return superseded[id] })
+	return out
 }
 
 // Behind returns how many of the listed segments are not applied yet, and their bytes: what a Sync would read. All are
