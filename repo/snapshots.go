@@ -88,10 +88,10 @@ const readers = 16
 
 // readSnapshots reads manifests, oldest window first. The error names those that cannot be read.
 func (r *Repo) readSnapshots(ctx context.Context, l *Listing, infos []storage.Info) ([]*Snapshot, error) {
-	return r.readSnapshotsBy(ctx, l, infos, new(manifestCache))
+	return r.readSnapshotsBy(ctx, l, infos, new(sealedCache))
 }
 
-func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.Info, cache *manifestCache) ([]*Snapshot, error) {
+func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.Info, cache *sealedCache) ([]*Snapshot, error) {
 	snaps, bad := make([]*Snapshot, len(infos)), make([]error, len(infos))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -127,7 +127,7 @@ func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.
 }
 
 // readManifest reads a manifest from this host's cache or from the store.
-func (r *Repo) readManifest(ctx context.Context, cache *manifestCache, i storage.Info) (*tree.Manifest, error) {
+func (r *Repo) readManifest(ctx context.Context, cache *sealedCache, i storage.Info) (*tree.Manifest, error) {
 	if sealed := cache.get(i.Name, i.Size); sealed != nil {
 		if b, err := r.ring.Open(seal.Manifest, i.Name, sealed, nil); err == nil {
 			if m, err := tree.DecodeManifest(b); err == nil {
@@ -184,7 +184,7 @@ func (s *Session) Source(ctx context.Context) ([]*Snapshot, error) {
 			mine = append(mine, i)
 		}
 	}
-	snaps, err := s.r.readSnapshotsBy(ctx, s.list, mine, s.r.loadManifests())
+	snaps, err := s.r.readSnapshotsBy(ctx, s.list, mine, s.r.loadSealed("manifests"))
 	if unreadable(err) {
 		s.r.o.Logger.Warn("snapshots of this source cannot be read", "err", err)
 	} else if err != nil {

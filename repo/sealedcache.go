@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// manifestCache keeps sealed manifests on this host, as they lie in the store: they are never edited, and a session needs all of its
-// source, none of which it relies on. They are opened like those of the store, so that one which is damaged or another's is noticed and
-// read again. Who lists snapshots for people reads the store, and sees what is damaged there.
-type manifestCache struct {
+// sealedCache keeps small sealed objects of one kind on this host, as they lie in the store: they are never edited, and a session needs
+// all manifests of its source, and health all reports, none of which anything relies on. They are opened like those of the store, so that
+// one which is damaged or another's is noticed and read again. Who lists snapshots for people reads the store, and sees what is damaged there.
+type sealedCache struct {
 	path string // empty: nothing is kept
 
 	mu    sync.Mutex
@@ -20,33 +20,34 @@ type manifestCache struct {
 }
 
 const (
-	cacheMagic   = "savepoint manifests 1\n"
+	cacheMagic   = "savepoint sealed objects 1\n"
 	maxCacheFile = 256 << 20
 )
 
-func (r *Repo) loadManifests() *manifestCache {
-	c := &manifestCache{path: r.cacheFile(r.id, "manifests")}
+// loadSealed loads the cache that is kept in a file of that name.
+func (r *Repo) loadSealed(file string) *sealedCache {
+	c := &sealedCache{path: r.cacheFile(r.id, file)}
 	if c.path == "" {
 		return c
 	}
 	if fi, err := os.Stat(c.path); err == nil && fi.Size() <= maxCacheFile {
 		if b, err := os.ReadFile(c.path); err == nil {
-			c.have = parseManifests(b)
+			c.have = parseSealed(b)
 		}
 	}
 	return c
 }
 
-// get returns the sealed bytes of a manifest of that size, or nil.
-func (c *manifestCache) get(name string, size int64) []byte {
+// get returns the sealed bytes of an object of that size, or nil.
+func (c *sealedCache) get(name string, size int64) []byte {
 	if b := c.have[name]; int64(len(b)) == size {
 		return b
 	}
 	return nil
 }
 
-// use keeps a manifest that is listed and was opened.
-func (c *manifestCache) use(name string, sealed []byte, isNew bool) {
+// use keeps an object that is listed and was opened.
+func (c *sealedCache) use(name string, sealed []byte, isNew bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.path == "" {
@@ -63,7 +64,7 @@ func (c *manifestCache) use(name string, sealed []byte, isNew bool) {
 
 // save writes the cache when there is something new. Of what was loaded and is not used now, as that of other sources, it keeps what
 // listed says.
-func (c *manifestCache) save(listed func(name string) bool) error {
+func (c *sealedCache) save(listed func(name string) bool) error {
 	if c.path == "" || c.fresh == 0 {
 		return nil
 	}
@@ -90,8 +91,8 @@ func (c *manifestCache) save(listed func(name string) bool) error {
 	return writeCache(c.path, out.Bytes())
 }
 
-// parseManifests reads what save wrote, as far as it is whole.
-func parseManifests(b []byte) map[string][]byte {
+// parseSealed reads what save wrote, as far as it is whole.
+func parseSealed(b []byte) map[string][]byte {
 	out := map[string][]byte{}
 	b, ok := bytes.CutPrefix(b, []byte(cacheMagic))
 	for ok && len(b) >= 6 {

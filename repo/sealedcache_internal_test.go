@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-func FuzzManifestCache(f *testing.F) {
+func FuzzSealedCache(f *testing.F) {
 	f.Add([]byte(cacheMagic + "\x00\x01\x00\x00\x00\x02abc"))
 	f.Add([]byte(cacheMagic + "\x00\x01\xff\xff\xff\xffabc"))
 	f.Add([]byte("other"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for name, sealed := range parseManifests(b) {
+		for name, sealed := range parseSealed(b) {
 			if !bytes.Contains(b, append([]byte(name), sealed...)) {
 				t.Errorf("%q is not what was given", name)
 			}
@@ -20,24 +20,24 @@ func FuzzManifestCache(f *testing.F) {
 	})
 }
 
-func TestManifestCache(t *testing.T) {
+func TestSealedCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "manifests")
 	listed := func(name string) bool { return name != "gone" }
-	write := func(c *manifestCache) {
+	write := func(c *sealedCache) {
 		t.Helper()
 		if err := c.save(listed); err != nil {
 			t.Fatal(err)
 		}
 	}
-	read := func() *manifestCache {
+	read := func() *sealedCache {
 		t.Helper()
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &manifestCache{path: path, have: parseManifests(b)}
+		return &sealedCache{path: path, have: parseSealed(b)}
 	}
-	c := &manifestCache{path: path}
+	c := &sealedCache{path: path}
 	c.use("one", []byte("1"), true)
 	c.use("gone", []byte("22"), true)
 	write(c)
