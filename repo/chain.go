@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/zeebo/blake3"
 
@@ -23,6 +24,9 @@ type chain struct {
 }
 
 func (r *Repo) chainFile(dataset, host string) string {
+	if r.o.Chains != "" {
+		return filepath.Join(r.o.Chains, r.id.String(), "chain-"+r.SourceTag(dataset, host))
+	}
 	return r.cacheFile(r.id, "chain-"+r.SourceTag(dataset, host))
 }
 

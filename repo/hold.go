@@ -60,8 +60,23 @@ func (r *Repo) Read(ctx context.Context, dataset string, fn func(context.Context
 		r.o.Logger.Warn("no lease could be written; a prune in the next days may take what is being read", "err", err)
 		return fn(ctx)
 	}
+	return r.reading(ctx, l, fn)
+}
+
+// Hold is Read for who must have the lease: an error says that it could not be written, and fn was not called. It tells fn
+// the storage time at which the lease began.
+func (r *Repo) Hold(ctx context.Context, dataset string, fn func(ctx context.Context, began time.Time) error) error {
+	l, err := r.newLease(ctx, record.Reader, dataset, nil)
+	if err != nil {
+		return fmt.Errorf("write a reader's lease: %w", err)
+	}
+	return r.reading(ctx, l, func(ctx context.Context) error { return fn(ctx, l.began) })
+}
+
+// reading runs fn under a lease, and ends that.
+func (r *Repo) reading(ctx context.Context, l *lease, fn func(context.Context) error) error {
 	l.start(ctx)
-	err = fn(ctx)
+	err := fn(ctx)
 	if endErr := l.end(context.WithoutCancel(ctx)); endErr != nil {
 		r.o.Logger.Warn("lease could not be ended; it lapses by itself", "err", endErr)
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Cache is the folder for what may be forgotten: the slot that opened last, report chains, locks. Empty: none.
 	Cache string
+	// Chains is the folder for chains of reports alone; empty: that of Cache. A drill works with an empty cache, and its reports
+	// follow those of this host all the same.
+	Chains string
 	// Sealers is how many goroutines compress and seal; 0 is one for each core.
 	Sealers int
 	// PackBuffers is how many packs a session may have open or on their way to the store at a time; each is 36 MiB of memory.

@@ -17,6 +17,8 @@ var allowed = map[string][]string{
 	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record"},
 	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
+	"verify": {},
+
 	"repo/storage":   {},
 	"repo/storage/*": {"repo/storage"},
 

@@ -111,6 +111,9 @@ func drawReport(t *rapid.T) *Report {
 		Kind: ReportKind(rapid.Uint8Range(1, 9).Draw(t, "kind")), Dataset: drawText(t), Host: drawText(t),
 		Ran: [2]int64{rapid.Int64().Draw(t, "from"), rapid.Int64().Draw(t, "to")}, Manifest: drawText(t),
 		Published: rapid.Int64().Draw(t, "published"), Exit: rapid.Uint8().Draw(t, "exit"), Message: drawText(t), Version: drawText(t)}
+	if rapid.Bool().Draw(t, "document") {
+		r.Document = []byte(`{"verdict":"restored"}`)
+	}
 	if rapid.Bool().Draw(t, "stats") {
 		r.Stats = []byte{0xa2, 1, 2, 3, 4}
 	}

@@ -33,6 +33,7 @@ type Report struct {
 	Version   string
 	Phases    []Phase
 	ReadBack  []ReadBack
+	Document  []byte // JSON: what the run printed, as docs/json.md describes it; nil if none
 }
 
 // Phase is how long one part of a run took, in nanoseconds.
@@ -71,6 +72,7 @@ type reportBody struct {
 	Version   string         `cbor:"13,keyasint,omitempty"`
 	Phases    []Phase        `cbor:"14,keyasint,omitempty"`
 	ReadBack  []readBackBody `cbor:"15,keyasint,omitempty"`
+	Document  []byte         `cbor:"64,keyasint,omitempty"`
 }
 
 // Encode returns the payload. Seq and Kind must not be 0.
@@ -80,7 +82,7 @@ func (r *Report) Encode() ([]byte, error) {
 	}
 	body := reportBody{Writer: r.Writer[:], Seq: r.Seq, Previous: r.Previous[:], Kind: uint8(r.Kind), Dataset: r.Dataset, Host: r.Host,
 		Ran: r.Ran[:], Manifest: r.Manifest, Published: r.Published, Exit: r.Exit, Stats: r.Stats, Message: r.Message,
-		Version: r.Version, Phases: r.Phases}
+		Version: r.Version, Phases: r.Phases, Document: r.Document}
 	for _, b := range r.ReadBack {
 		if !validKind(b.Kind) {
 			return nil, fmt.Errorf("report: pack of kind %d: %w", b.Kind, ErrMalformed)
@@ -97,7 +99,8 @@ func DecodeReport(b []byte) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Seq: body.Seq, Kind: ReportKind(body.Kind), Dataset: body.Dataset, Host: body.Host, Manifest: body.Manifest,
-		Published: body.Published, Exit: body.Exit, Stats: body.Stats, Message: body.Message, Version: body.Version, Phases: body.Phases}
+		Published: body.Published, Exit: body.Exit, Stats: body.Stats, Message: body.Message, Version: body.Version, Phases: body.Phases,
+		Document: body.Document}
 	if len(body.Writer) != len(r.Writer) || len(body.Previous) != len(r.Previous) || len(body.Ran) != len(r.Ran) || r.Seq == 0 || r.Kind == 0 {
 		return nil, fmt.Errorf("report: writer, number, hash, kind or time is not there: %w", ErrMalformed)
 	}

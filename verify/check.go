@@ -1,0 +1,85 @@
+package verify
+
+import "time"
+
+// CheckDocument is the result of one verification.
+type CheckDocument struct {
+	ExitCode   int       `json:"exit_code"`
+	Began      time.Time `json:"began_at"` // storage time
+	Seconds    float64   `json:"seconds"`
+	Level      string    `json:"level"` // structure, or data when packs were read back as well
+	Structure  Structure `json:"structure"`
+	ReadBack   ReadBack  `json:"read_back"`
+	Findings   []Finding `json:"findings"` // at most MaxListed
+	FindingCnt uint64    `json:"finding_count"`
+	Hit        []Hit     `json:"snapshots_hit"` // at most MaxListed; newest first
+	HitCount   uint64    `json:"snapshots_hit_count"`
+	Marked     []string  `json:"marked"` // packs that are marked damaged since this run
+	Program    string    `json:"program"`
+	Run        string    `json:"run"`
+}
+
+// Structure counts what was looked at without reading data.
+type Structure struct {
+	Snapshots   uint64 `json:"snapshots"`
+	Directories uint64 `json:"directories"` // different ones
+	Files       uint64 `json:"files"`       // in different directories
+	Chunks      uint64 `json:"chunks"`      // different ones of data that snapshots need
+	TreeChunks  uint64 `json:"tree_chunks"`
+	Segments    uint64 `json:"segments"`
+	Packs       uint64 `json:"packs"`
+	PackBytes   uint64 `json:"pack_bytes"`
+	Orphans     uint64 `json:"orphan_packs"` // that no segment names
+	OrphanBytes uint64 `json:"orphan_bytes"`
+}
+
+// ReadBack counts the packs that were read in full.
+type ReadBack struct {
+	Wanted    string     `json:"wanted,omitempty"` // as --read-data says
+	Packs     uint64     `json:"packs"`
+	Bytes     uint64     `json:"bytes"`
+	Chunks    uint64     `json:"chunks"`
+	Seconds   float64    `json:"seconds"`
+	Never     uint64     `json:"never_packs"`         // packs that no run has read back yet, this one included
+	Oldest    *time.Time `json:"oldest_at,omitempty"` // when the pack was read back that was not for the longest time; none while some never was
+	Remaining uint64     `json:"unread_bytes"`        // of packs that this run did not read
+}
+
+// Code says what kind of thing a finding is.
+type Code string
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Code    Code   `json:"code"`
+	Object  string `json:"object"` // its name in the repository
+	Message string `json:"message"`
+	Harm    Harm   `json:"harm"`
+	// Snapshots and Files say how many need what is damaged; a file counts once in each snapshot.
+	Snapshots uint64 `json:"snapshots"`
+	Files     uint64 `json:"files"`
+	Next      string `json:"next"` // the next command, or what else to do
+}
+
+// Harm is what a finding costs.
+type Harm string
+
+// The degrees of harm. Only Note leaves the exit code at 0.
+const (
+	// Loss: snapshots cannot be restored in full.
+	Loss Harm = "loss"
+	// Risk: nothing that a snapshot needs is lost, but something protects it no more.
+	Risk Harm = "risk"
+	// Note: worth knowing; nothing is damaged that anything needs.
+	Note Harm = "note"
+)
+
+// Hit is a snapshot that damage reaches.
+type Hit struct {
+	Snapshot    string    `json:"snapshot"` // ID
+	Dataset     string    `json:"dataset"`
+	Host        string    `json:"host"`
+	WindowStart time.Time `json:"window_start"`
+	WindowEnd   time.Time `json:"window_end"`
+	FileCount   uint64    `json:"file_count"`
+	Paths       []string  `json:"paths"` // at most 100
+}

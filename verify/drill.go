@@ -1,0 +1,134 @@
+package verify
+
+import "time"
+
+// Verdict is what a drill came to.
+type Verdict string
+
+// The verdicts. Only those of a drill that ran to its end say something about the data.
+const (
+	// Restored: everything came back and was compared with the manifest; no probe looked at it.
+	Restored Verdict = "restored"
+	// Damage: something of the snapshot did not come back as it was.
+	Damage Verdict = "damage"
+	// ObjectiveMissed: it came back, but too slowly, or it was too old.
+	ObjectiveMissed Verdict = "objective missed"
+	// Inconclusive: it came back, but under conditions under which its objectives cannot be judged.
+	Inconclusive Verdict = "inconclusive"
+	// CouldNotRun: nothing was learnt.
+	CouldNotRun Verdict = "could not run"
+)
+
+// DrillDocument is the result of one drill.
+type DrillDocument struct {
+	Verdict  Verdict  `json:"verdict"`
+	ExitCode int      `json:"exit_code"`
+	Reasons  []string `json:"reasons"` // why the verdict is not a better one; whole sentences
+
+	Dataset     string     `json:"dataset"`
+	Class       string     `json:"class,omitempty"`
+	Host        string     `json:"host"`     // of the source
+	Snapshot    string     `json:"snapshot"` // ID
+	Faults      uint64     `json:"fault_count"`
+	WindowStart time.Time  `json:"window_start"`
+	WindowEnd   time.Time  `json:"window_end"`
+	Ordered     time.Time  `json:"ordered_at"`     // when the drill was asked for, storage time
+	Incident    time.Time  `json:"incident_at"`    // the moment that data was lost at: that of --at, else when it was ordered
+	At          *time.Time `json:"at,omitempty"`   // of --at
+	RTO         Recovery   `json:"rto"`            // time until the data was back
+	RPO         Exposure   `json:"rpo"`            // age of what came back
+	Restored    Restore    `json:"restored"`       // what came back
+	Compared    Comparison `json:"compared"`       // what was read again from disk
+	Conditions  Conditions `json:"conditions"`     // under which all this was measured
+	Damaged     []Lost     `json:"damaged"`        // what the repository lost
+	Program     string     `json:"program"`        // version
+	Run         string     `json:"run"`            // ID of the run
+	Kept        string     `json:"kept,omitempty"` // folder in which the restored data was left
+}
+
+// Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether the conditions allow to hold the time
+// against the objective, Met what came of it.
+type Recovery struct {
+	Seconds   float64 `json:"seconds"`
+	Objective float64 `json:"objective_seconds,omitempty"`
+	Judged    bool    `json:"judged"`
+	Met       bool    `json:"met"`
+	Phases    []Phase `json:"phases"`
+}
+
+// Phase is one part of a recovery: open, index, select, plan, transfer or metadata. The phases add up to the whole.
+type Phase struct {
+	Name     string  `json:"name"`
+	Seconds  float64 `json:"seconds"`
+	Requests uint64  `json:"requests"`
+	Retries  uint64  `json:"retries"`
+	Received uint64  `json:"received_bytes"`
+}
+
+// Exposure is how much would have been lost: from the start of the snapshot's read window to the incident.
+type Exposure struct {
+	Seconds   float64 `json:"seconds"`
+	Objective float64 `json:"objective_seconds,omitempty"`
+	Judged    bool    `json:"judged"`
+	Met       bool    `json:"met"`
+}
+
+// Restore counts what a drill restored.
+type Restore struct {
+	Files       uint64 `json:"files"`
+	Directories uint64 `json:"directories"`
+	Others      uint64 `json:"others"`
+	HardLinks   uint64 `json:"hard_links"`
+	Bytes       uint64 `json:"bytes"`
+	Fetched     uint64 `json:"fetched_bytes"`
+}
+
+// Comparison is what reading the restored files back from disk found.
+type Comparison struct {
+	Entries         uint64       `json:"entries"`
+	Files           uint64       `json:"files"`
+	Bytes           uint64       `json:"bytes"` // read from disk and found as they were backed up
+	Seconds         float64      `json:"seconds"`
+	DifferenceCount uint64       `json:"difference_count"`
+	Differences     []Difference `json:"differences"`  // at most MaxListed
+	NotCompared     []string     `json:"not_compared"` // what of the metadata the process may not restore, as owners
+}
+
+// Difference is one entry that is not as it was.
+type Difference struct {
+	Path string `json:"path"` // in the snapshot
+	What string `json:"what"`
+}
+
+// Lost is a file or folder that damage in the repository took.
+type Lost struct {
+	Path    string `json:"path"`
+	Object  string `json:"object,omitempty"`
+	Message string `json:"message"`
+}
+
+// Conditions are those under which a drill measured. A function of package drill decides from them whether its times may be held
+// against objectives.
+type Conditions struct {
+	Scenario       string   `json:"scenario"`           // cold: no cache, no index
+	Full           bool     `json:"full"`               // all of the snapshot
+	IndexCold      bool     `json:"index_cold"`         // no index of this host was used
+	CacheDropped   bool     `json:"page_cache_dropped"` // the restored files were read from disk, not from memory
+	Alone          bool     `json:"alone"`              // no other drill ran on this host
+	Throttled      bool     `json:"throttled"`          // --limit-download held it back
+	SourceHost     bool     `json:"source_host"`        // it ran on the host of the source
+	StorageLocal   bool     `json:"storage_local"`      // the repository lies in a folder of this machine
+	Scratch        string   `json:"scratch"`
+	ScratchFS      string   `json:"scratch_filesystem"`
+	Root           bool     `json:"root"`
+	KeyFrom        string   `json:"key_from"` // which secret opened the repository: flag, environment, file; never the secret
+	KeySlot        string   `json:"key_slot"`
+	Machine        string   `json:"machine"` // host name
+	CPUs           int      `json:"cpus"`
+	MemoryBytes    uint64   `json:"memory_bytes"`
+	System         string   `json:"system"`
+	NotIndependent []string `json:"not_independent"` // what a replacement host would not have had
+}
+
+// MaxListed is how many entries a document lists of one kind at most; it counts all.
+const MaxListed = 1000
