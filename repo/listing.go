@@ -125,6 +125,7 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 // unread notes that a record or mark cannot be read.
 func (l *Listing) unread(r *Repo, what string, err error) {
 	r.o.Logger.Warn(what+" cannot be read: a backup stores everything again that it meets", "err", err)
+	r.note(err)
 	l.blind = true
 	if errors.Is(err, ErrNewer) {
 		l.newer = err

@@ -27,6 +27,8 @@ type Repo struct {
 	cutter *tree.Cutter
 	slot   string // the key slot that opened
 
+	notes notes
+
 	readOnly   error // why writing is refused; nil when it is not
 	mergeAbove int   // segments of a kind that may stand unmerged
 }

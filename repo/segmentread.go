@@ -49,6 +49,7 @@ func (r *Repo) readSegment(ctx context.Context, i listedSegment, kind pack.Kind)
 		err = corrupt(i.Name, fmt.Errorf("segment of kind %d among kind %d", s.Kind, kind))
 	}
 	if unreadable(err) {
+		r.note(err)
 		r.o.Logger.Warn("index segment cannot be read; what only it locates will be stored again or missed", "err", err)
 	}
 	return s, err

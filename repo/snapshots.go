@@ -105,6 +105,7 @@ func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.
 			case gone(err): // forgotten a moment ago
 				return nil
 			case unreadable(err):
+				r.note(err)
 				bad[n] = err
 				return nil
 			case err != nil:

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"savepoint/internal/policy"
+	"savepoint/repo"
 	"savepoint/repo/storage/meter"
 	"savepoint/repo/storage/s3"
 )
@@ -39,6 +40,7 @@ type app struct {
 	place  location      // of the repository, once it was opened
 	bucket *s3.Store     // open; nil: a folder
 	meter  *meter.Store  // counts its requests; nil: none was opened
+	repo   *repo.Repo    // open; nil: none was
 
 	// found is the worst that a command met and went on after; message says what.
 	found int
@@ -103,6 +105,7 @@ func interrupted(err error) error {
 
 // finish reports the error of a command, if any, and returns the exit code.
 func (a *app) finish(err error) int {
+	a.noteDamage()
 	if err == nil {
 		return a.found
 	}

@@ -226,6 +226,7 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 		a.found = worst(a.found, exitDamage)
 		a.warnf("damaged in the repository, and marked so: %s\nThis snapshot does not need it; older ones may.", strings.Join(res.Damaged, ", "))
 	}
+	noted := a.noteDamage()
 	if res.Faulty() {
 		a.found = worst(a.found, exitFaults)
 		a.warnFaults(s)
@@ -234,7 +235,7 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 	if a.g.json {
 		doc := backupDocument{
 			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res), Storage: a.storageTotals(),
-			Restore: restore, Run: a.runID, Damaged: append([]string{}, res.Damaged...),
+			Restore: restore, Run: a.runID, Damaged: append(append([]string{}, res.Damaged...), noted...),
 		}
 		if res.Parent != nil {
 			doc.Parent = res.Parent.ID()

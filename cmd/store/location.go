@@ -148,6 +148,7 @@ func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
 	case err != nil:
 		return nil, openError(loc, source.origin, err)
 	}
+	a.repo = r
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {
 		a.found = worst(a.found, exitDamage)
 	}

@@ -114,6 +114,18 @@ func (a *app) damaged(err error) {
 	}
 }
 
+// noteDamage makes damage in the repository that was met, said and done without decide the exit code. It returns the objects.
+func (a *app) noteDamage() []string {
+	if a.repo == nil {
+		return nil
+	}
+	noted := a.repo.Noted()
+	if len(noted) > 0 {
+		a.found = worst(a.found, exitDamage)
+	}
+	return noted
+}
+
 // flatten returns the errors of a joined one.
 func flatten(err error) []error {
 	var out []error

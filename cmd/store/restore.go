@@ -88,6 +88,7 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 	}
 	failed := a.restoreEach(ctx, r, o, tasks, &doc)
 	doc.Storage = a.storageTotals()
+	a.noteDamage()
 	if doc.ExitCode = worst(a.found, exitCode(failed)); a.g.json && len(doc.Restores) > 0 {
 		failed = errors.Join(failed, a.printJSON(doc))
 	}
