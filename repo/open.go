@@ -14,24 +14,17 @@ import (
 // Open opens the repository in st. Errors are ErrNoRepository, ErrWrongSecret, ErrNewer, ErrCorrupt or the store's.
 // When config is damaged but a key slot opens, the copy in the slot serves, and the repository can only be read.
 func Open(ctx context.Context, st storage.Store, secret Secret, o Options) (*Repo, error) {
-	r := &Repo{st: st, o: o.withDefaults()}
-	config, head, bad, err := r.readConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r.open(ctx, config, head, bad, secret)
+	return OpenWith(ctx, st, func() (Secret, error) { return secret, nil }, o)
 }
 
-// OpenWith is Open for who has no secret yet: ask is called once it is known that a repository is there which this program can read, so
-// that nobody is asked for the password of what is not there. Its error is returned as it is.
+// OpenWith is Open for who has no secret yet: ask is called once it is known that a repository is there, so that nobody is asked for the
+// password of what is not there. Its error is returned as it is. Only the secret tells a version that this program does not know from
+// damage to the head of config, which is not sealed.
 func OpenWith(ctx context.Context, st storage.Store, ask func() (Secret, error), o Options) (*Repo, error) {
 	r := &Repo{st: st, o: o.withDefaults()}
 	config, head, bad, err := r.readConfig(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if otherVersion(bad) {
-		return nil, bad
 	}
 	secret, err := ask()
 	if err != nil {
