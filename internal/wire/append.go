@@ -30,14 +30,6 @@ func AppendArray(dst []byte, n int) []byte { return appendHead(dst, majorArray, 
 // after each its value, are to follow.
 func AppendMap(dst []byte, n int) []byte { return appendHead(dst, majorMap, uint64(n)) }
 
-// AppendBool appends false or true.
-func AppendBool(dst []byte, v bool) []byte {
-	if v {
-		return append(dst, simpleTrue)
-	}
-	return append(dst, simpleFalse)
-}
-
 func appendHead(dst []byte, major byte, n uint64) []byte {
 	major <<= 5
 	switch {

@@ -122,9 +122,9 @@ func (r *Reader) allows(depth int) bool {
 
 func (r *Reader) skipSimple() {
 	switch r.b[r.off] {
-	case simpleFalse, simpleTrue, simpleNull:
+	case simpleFalse, simpleTrue:
 		r.off++
 	default:
-		r.Malformed("float or unknown simple value")
+		r.Malformed("float, null or another simple value")
 	}
 }

@@ -3,7 +3,7 @@
 //
 // There is one encoding for each value: shortest integers and lengths, maps
 // with integer keys in ascending order, no floats, tags, indefinite lengths or
-// simple values but false, true and null, at most [MaxDepth] arrays and maps
+// simple values but false and true, at most [MaxDepth] arrays and maps
 // within each other. Nothing else is read, so what was decoded and is encoded
 // again has the same bytes.
 //
@@ -42,5 +42,4 @@ const (
 const (
 	simpleFalse = majorSimple<<5 | 20
 	simpleTrue  = majorSimple<<5 | 21
-	simpleNull  = majorSimple<<5 | 22
 )

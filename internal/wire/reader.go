@@ -109,19 +109,6 @@ func (r *Reader) Text() string {
 	return string(b)
 }
 
-// Bool reads false or true.
-func (r *Reader) Bool() bool {
-	if r.err != nil {
-		return false
-	}
-	if r.off >= len(r.b) || r.b[r.off] != simpleFalse && r.b[r.off] != simpleTrue {
-		r.Malformed("want false or true")
-		return false
-	}
-	r.off++
-	return r.b[r.off-1] == simpleTrue
-}
-
 // Array reads the start of an array and returns the number of its elements,
 // which is at most the number of bytes left.
 func (r *Reader) Array() int {

@@ -12,17 +12,16 @@ func TestReaderReadsWhatAppendWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		u, i := rapid.Uint64().Draw(t, "u"), rapid.Int64().Draw(t, "i")
 		s, p := rapid.String().Draw(t, "s"), rapid.SliceOfN(rapid.Byte(), 0, 70_000).Draw(t, "p")
-		ok := rapid.Bool().Draw(t, "ok")
 		b := AppendArray(nil, 6)
 		b = AppendMap(b, 1)
-		b = AppendBool(AppendUint(b, 1<<40), ok)
+		b = AppendUint(AppendUint(b, 1<<40), 1)
 		b = AppendBytes(AppendText(AppendInt(AppendUint(b, u), i), s), p)
 		b = AppendBytes(b, string(p))
 		if err := Check(b); err != nil {
 			t.Fatal(err)
 		}
 		r := NewReader(b)
-		if r.Array() != 6 || r.Map() != 1 || r.Key(-1) != 1<<40 || r.Bool() != ok ||
+		if r.Array() != 6 || r.Map() != 1 || r.Key(-1) != 1<<40 || r.Uint32() != 1 ||
 			r.Uint() != u || r.Int() != i || r.Text() != s || !bytes.Equal(r.Bytes(), p) {
 			t.Fatalf("read differs, %v", r.Err())
 		}
@@ -46,7 +45,7 @@ func TestReaderErrorStays(t *testing.T) {
 	}
 	r.Newer(7)
 	r.Fail(errors.New("other"))
-	got := []bool{r.Bytes() == nil, r.Uint() == 0, r.Int() == 0, r.Array() == 0, r.Map() == 0, !r.Bool(), r.Raw() == nil, r.Key(-1) == 0}
+	got := []bool{r.Bytes() == nil, r.Uint() == 0, r.Int() == 0, r.Array() == 0, r.Map() == 0, r.Raw() == nil, r.Key(-1) == 0}
 	for i, zero := range got {
 		if !zero {
 			t.Errorf("read %d after an error is not zero", i)
@@ -59,12 +58,11 @@ func TestReaderErrorStays(t *testing.T) {
 
 func TestReaderRefuses(t *testing.T) {
 	for name, read := range map[string]func(*Reader){
-		"key not after":      func(r *Reader) { r.Key(1) },
-		"bytes left":         func(r *Reader) { r.Skip() },
-		"array over bytes":   func(r *Reader) { r.Uint(); r.Array() },
-		"uint is an array":   func(r *Reader) { r.Uint(); r.Uint() },
-		"text is not UTF-8":  func(r *Reader) { r.Within(MaxDepth); r.Skip(); r.Skip() },
-		"bool is an integer": func(r *Reader) { r.Bool() },
+		"key not after":     func(r *Reader) { r.Key(1) },
+		"bytes left":        func(r *Reader) { r.Skip() },
+		"array over bytes":  func(r *Reader) { r.Uint(); r.Array() },
+		"uint is an array":  func(r *Reader) { r.Uint(); r.Uint() },
+		"text is not UTF-8": func(r *Reader) { r.Within(MaxDepth); r.Skip(); r.Skip() },
 	} {
 		r := NewReader([]byte{0x01, 0x83, 0x01, 0x02})
 		read(&r)

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		"map of 2^64":              {"bbffffffffffffffff", false},
 		"false":                    {"f4", true},
 		"true":                     {"f5", true},
-		"null":                     {"f6", true},
+		"null":                     {"f6", false},
 		"undefined":                {"f7", false},
 		"simple value":             {"e0", false},
 		"simple value in two":      {"f8ff", false},
@@ -211,7 +211,7 @@ func TestUnmarshalNamesNewerField(t *testing.T) {
 
 func TestUnmarshalIgnoresOptional(t *testing.T) {
 	// Unknown keys 64, 71 and 2^64-1 at the top, 65 within an inner object, 99 in one of a pair.
-	b := unhex(t, "a7 01 05 06 a2 01 09 1841 80 07 81 82 41 61 a1 1863 f6"+
+	b := unhex(t, "a7 01 05 06 a2 01 09 1841 80 07 81 82 41 61 a1 1863 f5"+
 		"1840 a1 00 00 1846 07 1847 f5 1bffffffffffffffff 00")
 	o := object{Name: "left over", Flag: true}
 	if err := Unmarshal(b, &o); err != nil {
