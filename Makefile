@@ -13,7 +13,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 
 # Where goroutines meet: the packages that the race detector runs over.
-RACE := ./chunk/... ./repo/... ./cmd/... ./internal/miniotest/... $(if $(wildcard index/*.go),./index/...)
+RACE := ./chunk/... ./repo/... ./index/... ./verify/... ./cmd/... ./internal/adapt/... ./internal/miniotest/...
 
 STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
 

@@ -16,7 +16,7 @@ type differences struct {
 // compare looks for differences between two trees, by two programs that know nothing of each other.
 func compare(ctx context.Context, want, got string) (differences, error) {
 	var d differences
-	lines, err := output(ctx, "", "rsync", "-aHAXn", "--checksum", "-i", "--delete", want+"/", got+"/")
+	lines, err := output(ctx, "rsync", "-aHAXn", "--checksum", "-i", "--delete", want+"/", got+"/")
 	if err != nil {
 		return d, err
 	}

@@ -143,3 +143,15 @@ func makeEntries(ctx context.Context, live string, n int) error {
 	}
 	return nil
 }
+
+// regularFiles returns the paths of the regular files beneath a folder, in order.
+func regularFiles(dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
+}

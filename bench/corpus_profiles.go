@@ -2,22 +2,14 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"regexp"
 )
 
 // changeProfiles lets one player in a hundred earn gold.
 func changeProfiles(live string) error {
-	var files []string
-	err := filepath.WalkDir(live, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			files = append(files, path)
-		}
-		return err
-	})
+	files, err := regularFiles(live)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func makeTree(ctx context.Context, live string, files int, size int64) error {
 type tree struct{ dir, name, after string }
 
 func sourceTrees(ctx context.Context) ([]tree, error) {
-	env, err := output(ctx, "", "go", "env", "GOROOT", "GOMODCACHE")
+	env, err := output(ctx, "go", "env", "GOROOT", "GOMODCACHE")
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +122,7 @@ func copyFiles(ctx context.Context, dir string, paths []string, to string) error
 
 // changeTree edits 1% of the files, deletes 0.5% and adds 0.5%.
 func changeTree(live string) error {
-	var files []string
-	err := filepath.WalkDir(live, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			files = append(files, path)
-		}
-		return err
-	})
+	files, err := regularFiles(live)
 	if err != nil {
 		return err
 	}

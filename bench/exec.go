@@ -18,9 +18,9 @@ func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// output runs a program and returns what it printed, without blanks around it.
-func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := command(ctx, dir, name, args...)
+// output runs a program in the working folder and returns what it printed, without blanks around it.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := command(ctx, "", name, args...)
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	err := runQuiet(cmd)

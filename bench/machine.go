@@ -43,13 +43,13 @@ func describeMachine(ctx context.Context, dir, bin string) (machine, error) {
 	}
 	m.Memory = int64(info.Totalram) * int64(info.Unit)
 	var err error
-	if m.FileSystem, err = output(ctx, "", "findmnt", "-n", "-o", "FSTYPE", "-T", dir); err != nil {
+	if m.FileSystem, err = output(ctx, "findmnt", "-n", "-o", "FSTYPE", "-T", dir); err != nil {
 		return m, err
 	}
-	if m.Store, err = firstLine(output(ctx, "", bin, "version")); err != nil {
+	if m.Store, err = firstLine(output(ctx, bin, "version")); err != nil {
 		return m, err
 	}
-	m.Restic, err = firstLine(output(ctx, "", "restic", "version"))
+	m.Restic, err = firstLine(output(ctx, "restic", "version"))
 	return m, err
 }
 
@@ -60,11 +60,11 @@ func firstLine(s string, err error) (string, error) {
 
 // commit names the source that is measured; without git it is unknown.
 func commit(ctx context.Context) string {
-	id, err := output(ctx, "", "git", "rev-parse", "--short=12", "HEAD")
+	id, err := output(ctx, "git", "rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return "unknown"
 	}
-	if changes, err := output(ctx, "", "git", "--no-optional-locks", "status", "--porcelain"); err != nil || changes != "" {
+	if changes, err := output(ctx, "git", "--no-optional-locks", "status", "--porcelain"); err != nil || changes != "" {
 		id += "-dirty"
 	}
 	return id

@@ -185,7 +185,7 @@ func publish(rep *report, o options) error {
 
 // buildStore builds the program to measure as `make build` does and returns its path.
 func buildStore(ctx context.Context, dir string) (string, error) {
-	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return "", err
 	}

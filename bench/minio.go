@@ -27,7 +27,7 @@ type minio struct {
 
 // startMinIO starts the server that `make servers` installed, on a free port.
 func startMinIO(ctx context.Context, dir string) (*minio, error) {
-	root, err := output(ctx, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return nil, err
 	}

@@ -60,12 +60,3 @@ func (k *Key) Sum(p []byte) (id ID) {
 	k.hashers.Put(h)
 	return id
 }
-
-// DeriveKey derives a key from secret material: BLAKE3 in its derive_key mode.
-// The context says what the key is for; it must be constant text, unique to
-// that purpose, and never hold data.
-func DeriveKey(context string, material []byte) [32]byte {
-	var key [32]byte
-	blake3.DeriveKey(context, material, key[:])
-	return key
-}

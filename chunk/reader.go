@@ -26,7 +26,7 @@ type Reader struct {
 }
 
 // NewReader returns a Reader that cuts r by p, which must be valid as for
-// [NewCutter]. It works in buf if that has a capacity of at least twice the
+// [NewCutter]; a nil r is for who calls Reset first. It works in buf if that has a capacity of at least twice the
 // longest chunk of p, else in one of its own of that size, or of 256 KiB if that
 // is more; buf may be nil, and a larger one makes for fewer and larger reads.
 // While the Reader is in use, buf belongs to it.

@@ -21,13 +21,21 @@ type builder struct {
 	packs map[pack.ID]uint32
 	segs  map[record.ID]*segment
 	next  uint32
-	empty bool // from nothing: the base and the delta of x are not merged
+	from  origin
 }
 
-// build makes a new base of the segments, and of what the base and the delta hold unless it begins from nothing, and
-// goes on with it. Packs that no listed segment names are dropped. The lock of builders must be held.
-func (x *Index) build(ctx context.Context, segments []Listed, read Reader, fromNothing bool) error {
-	b, err := x.newBuilder(segments, fromNothing)
+// origin is what a new base begins with.
+type origin int
+
+const (
+	fromBase    origin = iota // what the base and the delta hold is merged
+	fromNothing               // it is not
+)
+
+// build makes a new base of the segments, and of what it begins with, and goes on with it. Packs that no listed segment
+// names are dropped. The lock of builders must be held.
+func (x *Index) build(ctx context.Context, segments []Listed, read Reader, from origin) error {
+	b, err := x.newBuilder(segments, from)
 	if err != nil {
 		return err
 	}
@@ -36,7 +44,7 @@ func (x *Index) build(ctx context.Context, segments []Listed, read Reader, fromN
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if readErr != nil && (fromNothing || len(b.segs) == 0) {
+	if readErr != nil && (from == fromNothing || len(b.segs) == 0) {
 		return readErr
 	}
 	// What was read until then is kept, since reading it took long.
@@ -49,10 +57,10 @@ func (x *Index) build(ctx context.Context, segments []Listed, read Reader, fromN
 	return readErr
 }
 
-func (x *Index) newBuilder(segments []Listed, fromNothing bool) (*builder, error) {
-	b := &builder{x: x, dir: x.path(building), packs: map[pack.ID]uint32{}, segs: map[record.ID]*segment{}, empty: fromNothing}
+func (x *Index) newBuilder(segments []Listed, from origin) (*builder, error) {
+	b := &builder{x: x, dir: x.path(building), packs: map[pack.ID]uint32{}, segs: map[record.ID]*segment{}, from: from}
 	rows, have := guessEntries(segments), int64(0)
-	if !fromNothing {
+	if from == fromBase {
 		b.next = x.next
 		for _, d := range x.parts() {
 			have += d.entries
@@ -121,7 +129,7 @@ func (b *builder) take(l Listed, s *record.Segment) error {
 // ordinal returns the ordinal of a pack, a new one if it is not known.
 func (b *builder) ordinal(p *record.SegmentPackInfo) (o uint32, fresh bool, err error) {
 	o, known := b.packs[p.ID]
-	if !known && !b.empty {
+	if !known && b.from == fromBase {
 		o, known, err = b.x.ordinal(packIDKey(&p.ID))
 	}
 	if known || err != nil {
@@ -161,16 +169,10 @@ func (b *builder) publish() error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if b.empty {
+	if b.from == fromNothing {
 		x.renumber()
 	}
-	err = x.dropDelta()
-	if x.base != nil {
-		old := x.base
-		err = errors.Join(err, x.closeBase(old))
-		x.removeUnused(old.name())
-	}
-	x.setBase(base, s)
+	err = x.replaceBase(base, s)
 	x.built = s.ID
 	x.segs = nil // those of the new base are read when they are needed
 	return errors.Join(err, x.load())

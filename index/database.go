@@ -104,15 +104,15 @@ func (d *database) get(key []byte, fn func(value []byte) error) (found bool, err
 	return true, item.Value(fn)
 }
 
-// iterate calls fn for each key with the prefix, from the key from on, until it returns false. Key and value are valid
+// iterate calls fn for each key with the prefix until it returns false. Key and value are valid
 // until fn returns.
-func (d *database) iterate(prefix byte, from []byte, fn func(key, value []byte) (bool, error)) (err error) {
+func (d *database) iterate(prefix byte, fn func(key, value []byte) (bool, error)) (err error) {
 	defer func() {
 		if errors.Is(err, ErrDamaged) {
 			d.bad.Store(true)
 		}
 	}()
-	c := d.cursor(prefix, from)
+	c := d.cursor(prefix, nil)
 	defer c.close()
 	for c.valid() {
 		if more, err := fn(c.key, c.value); err != nil || !more {

@@ -165,7 +165,7 @@ func (x *Index) parts() []*database {
 func (d *database) loadSegments(segs map[record.ID]*segment) (int64, error) {
 	n := int64(0)
 	var j joiner
-	err := d.iterate(keySegment, nil, func(key, value []byte) (bool, error) {
+	err := d.iterate(keySegment, func(key, value []byte) (bool, error) {
 		id, b, err := j.add(key, value)
 		if err != nil || b == nil {
 			return err == nil, err

@@ -36,7 +36,7 @@ type merge struct {
 // write writes and seals the database.
 func (b *builder) write(ctx context.Context) error {
 	m := &merge{builder: b, ctx: ctx}
-	if !b.empty {
+	if b.from == fromBase {
 		m.live = b.x.live
 		m.olds = b.x.parts()
 		m.read = make([]counts, len(m.olds))
@@ -69,7 +69,7 @@ func (b *builder) write(ctx context.Context) error {
 // listedSegments returns the applied segments, old and new, that are listed.
 func (b *builder) listedSegments() map[record.ID]*segment {
 	all := maps.Clone(b.segs)
-	if !b.empty {
+	if b.from == fromBase {
 		maps.Copy(all, b.x.segs)
 	}
 	maps.DeleteFunc(all, func(id record.ID, _ *segment) bool { return !b.x.listed[id] })
@@ -271,7 +271,7 @@ func (m *merge) packIDs() error {
 // packInfos writes the packs by ordinal: the delta's come after the base's, and the new ones last.
 func (m *merge) packInfos() error {
 	for _, d := range m.olds {
-		err := d.iterate(keyPack, nil, func(key, value []byte) (bool, error) {
+		err := d.iterate(keyPack, func(key, value []byte) (bool, error) {
 			if len(key) != 6 {
 				return false, ErrDamaged
 			}

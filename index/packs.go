@@ -147,7 +147,7 @@ func (x *Index) Packs(yield func(id pack.ID, ordinal uint32) bool) error {
 func (x *Index) eachPackID(yield func(id pack.ID, o uint32) bool) error {
 	for _, d := range x.parts() {
 		more, n := true, int64(0)
-		err := d.iterate(keyPackID, nil, func(key, value []byte) (bool, error) {
+		err := d.iterate(keyPackID, func(key, value []byte) (bool, error) {
 			if len(key) != len(pack.ID{}) || len(value) != 4 {
 				return false, ErrDamaged
 			}

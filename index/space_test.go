@@ -13,6 +13,7 @@ import (
 
 	"savepoint/chunk"
 	"savepoint/index"
+	"savepoint/internal/needtest"
 	"savepoint/repo/record"
 )
 
@@ -106,10 +107,7 @@ func TestSmallDisk(t *testing.T) {
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
-			if os.Getenv("STORE_REQUIRE") == "all" {
-				t.Fatalf("STORE_REQUIRE=all, and user namespaces are not to be had: %v", err)
-			}
-			t.Skipf("needs user namespaces, which are not to be had here: %v", err)
+			needtest.Without(t, "namespaces", "user namespaces are not to be had here: "+err.Error())
 		}
 		if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "--- PASS: TestSmallDisk") {
 			t.Errorf("in namespaces: %v\n%s", err, out.Bytes())

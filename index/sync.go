@@ -92,7 +92,7 @@ func (x *Index) bring(ctx context.Context, listed []Listed, read Reader) error {
 		return err
 	}
 	defer lock.Close()
-	return x.build(ctx, listed, read, true)
+	return x.build(ctx, listed, read, fromNothing)
 }
 
 // disown takes a listed segment that does not have the size with which it was applied for one that is gone: objects are never
@@ -132,7 +132,7 @@ func (x *Index) takeIn(ctx context.Context, listed []Listed, read Reader) error 
 			return x.applyAll(ctx, fresh, read)
 		}
 	}
-	return x.build(ctx, fresh, read, false)
+	return x.build(ctx, fresh, read, fromBase)
 }
 
 // fresh returns the listed segments that are not applied.
@@ -262,12 +262,18 @@ func (x *Index) adopt() (bool, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.renumber()
-	err = x.dropDelta()
+	return true, x.replaceBase(base, s)
+}
+
+// replaceBase goes on with a base in place of the one before, and without the delta, which belonged to that. The caller
+// holds the lock.
+func (x *Index) replaceBase(base *database, s *seal) error {
+	err := x.dropDelta()
 	if x.base != nil {
 		old := x.base
 		err = errors.Join(err, x.closeBase(old))
 		x.removeUnused(old.name())
 	}
 	x.setBase(base, s)
-	return true, err
+	return err
 }

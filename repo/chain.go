@@ -61,7 +61,7 @@ func (s *Session) Chains() []tree.Chain {
 	return []tree.Chain{{Writer: c.Writer, Seq: c.Seq, Hash: c.Hash}}
 }
 
-// PutReport stores the report of a run (W8). It fills in writer, seq and the hash of the report before, host, dataset and
+// PutReport stores the report of a run. It fills in writer, seq and the hash of the report before, host, dataset and
 // version. A report whose fate is not known ends its chain, and the next one begins another. One goroutine at a time for
 // each source.
 func (r *Repo) PutReport(ctx context.Context, dataset, host string, rep *record.Report) error {

@@ -13,7 +13,7 @@ import (
 // commitTries bounds how often a manifest that came late is put again under a new lease.
 const commitTries = 5
 
-// Commit publishes a snapshot of roots that this session stored or took over from its parent (W5 to W7). It fills in what the
+// Commit publishes a snapshot of roots that this session stored or took over from its parent. It fills in what the
 // session knows: seq and prev, the window, clocks, lease, records seen, host, dataset and version. Everything stored is
 // durable before the manifest is put. It returns ErrLapsed when the session slept too long and what it relied on is gone.
 func (s *Session) Commit(ctx context.Context, m *tree.Manifest) (*Snapshot, error) {

@@ -97,7 +97,7 @@ func (r *Repo) Adopt(ctx context.Context) (*Adopted, error) {
 		return nil, err
 	}
 	res, err := r.adopt(ctx)
-	if endErr := lease.end(ctx); err == nil {
+	if endErr := lease.end(context.WithoutCancel(ctx)); err == nil {
 		err = endErr
 	}
 	return res, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"savepoint/repo/seal"
+	"savepoint/repo/storage"
 	"savepoint/repo/tree"
 )
 
@@ -56,3 +57,7 @@ func corrupt(object string, err error) error {
 	}
 	return &CorruptError{Object: object, Err: err}
 }
+
+func gone(err error) bool { return errors.Is(err, storage.ErrNotExist) }
+
+func isRange(err error) bool { return errors.Is(err, storage.ErrRange) }

@@ -23,7 +23,7 @@ func (s *Session) stale() bool {
 	return !ok || unlisted || s.segs.lateOne()
 }
 
-// move goes on under a lease with a new ID, and lists again (W5). Packs of this session count from now on only if they are
+// move goes on under a lease with a new ID, and lists again. Packs of this session count from now on only if they are
 // still there and no record names them; those that no segment names in time wait for a new one. segs.flushing is held.
 func (s *Session) move(ctx context.Context) error {
 	old, _ := s.current()

@@ -13,8 +13,8 @@ import (
 	"savepoint/repo/storage"
 )
 
-// Listing is what a session saw when it listed the repository, in the order of W2: condemned records and marks, then
-// segments, then snapshots. What appears later does not exist for the session.
+// Listing is what a session saw when it listed the repository: condemned records and marks first, then segments, then
+// snapshots. What appears later does not exist for the session.
 type Listing struct {
 	Records   []record.ID // condemned records, gone or not
 	Segments  []storage.Info

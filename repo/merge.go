@@ -21,8 +21,8 @@ const (
 	smallTier   = 64 << 10 // sizes below are one tier; each further one is four times as wide
 )
 
-// mergeIndex publishes merged segments when too many small ones stand (STORAGE 3). What they replace is deleted by prune alone.
-// It runs when the snapshot is published and is for later runs only: an error is logged.
+// mergeIndex publishes merged segments when too many small ones stand: docs/decisions/0013-merging-and-concurrency.md. What they
+// replace is deleted by prune alone. It runs when the snapshot is published and is for later runs only: an error is logged.
 func (s *Session) mergeIndex(ctx context.Context) {
 	for _, kind := range []pack.Kind{pack.Data, pack.Meta} {
 		if err := s.mergeKind(ctx, kind); err != nil {

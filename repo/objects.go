@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"savepoint/repo/record"
@@ -100,5 +99,3 @@ func (r *Repo) list(ctx context.Context, prefix string) ([]storage.Info, error) 
 	}
 	return out, nil
 }
-
-func gone(err error) bool { return errors.Is(err, storage.ErrNotExist) }

@@ -18,6 +18,14 @@ type Packed struct {
 	Rank int
 }
 
+// boolRank puts what is true after what is not.
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Name returns the pack's object name.
 func (p *Packed) Name() string { return pack.Name(p.Kind, p.ID) }
 

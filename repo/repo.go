@@ -65,7 +65,7 @@ func (r *Repo) ReadOnly() error { return r.readOnly }
 // Options returns the options in effect.
 func (r *Repo) Options() Options { return r.o }
 
-// Key returns the key of chunk IDs in packs of the kind.
+// key returns the key of chunk IDs in packs of the kind.
 func (r *Repo) key(k pack.Kind) *chunk.Key {
 	if k == pack.Meta {
 		return r.treeID

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,7 +38,6 @@ type NewSlot struct {
 type KeySlot struct {
 	Name, Kind, Label, ID string
 	Created               int64 // storage time, nanoseconds since 1970
-	Size                  int64
 }
 
 var slotName = regexp.MustCompile(`^keys/(passphrase|machine|recipient)-([a-z0-9._]{1,63})-([0-9a-f]{32})$`)
@@ -58,7 +56,7 @@ func (r *Repo) KeySlots(ctx context.Context) ([]KeySlot, error) {
 	var out []KeySlot
 	for _, i := range infos {
 		if m := slotName.FindStringSubmatch(i.Name); m != nil {
-			out = append(out, KeySlot{Name: i.Name, Kind: m[1], Label: m[2], ID: m[3], Created: i.Time.UnixNano(), Size: i.Size})
+			out = append(out, KeySlot{Name: i.Name, Kind: m[1], Label: m[2], ID: m[3], Created: i.Time.UnixNano()})
 		}
 	}
 	return out, nil
@@ -80,7 +78,7 @@ func (r *Repo) unlock(ctx context.Context, secret Secret, want seal.RepoID) (unl
 	}
 	if len(slots) == 0 {
 		return unlocked{}, &CorruptError{Object: "keys/", Err: errors.New("no key slot is left"),
-			Hint: "put back a copy of the folder keys, from a replica or the recovery kit"}
+			Hint: "put back the folder keys from a copy of the repository"}
 	}
 	last := r.lastSlot(want)
 	slices.SortStableFunc(slots, func(a, b KeySlot) int { return boolRank(b.Name == last) - boolRank(a.Name == last) })
@@ -207,21 +205,6 @@ func kinds(slots []KeySlot) string {
 	return strings.Join(out, ", ")
 }
 
-func boolRank(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// cacheFile returns the path of a file in this repository's cache folder, or "" when there is no cache.
-func (r *Repo) cacheFile(id seal.RepoID, name string) string {
-	if r.o.Cache == "" || (id == seal.RepoID{}) {
-		return ""
-	}
-	return filepath.Join(r.o.Cache, id.String(), name)
-}
-
 func (r *Repo) lastSlot(id seal.RepoID) string {
 	p := r.cacheFile(id, "slot")
 	if p == "" {
@@ -243,26 +226,4 @@ func (r *Repo) rememberSlot(id seal.RepoID, name string) {
 	if err := writeCache(p, []byte(name)); err != nil {
 		r.o.Logger.Debug("cache could not be written", "err", err)
 	}
-}
-
-// writeCache replaces a cache file as a whole.
-func writeCache(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error says more
-	}
-	return err
 }

@@ -130,26 +130,31 @@ func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.
 // readManifest reads a manifest from this host's cache or from the store.
 func (r *Repo) readManifest(ctx context.Context, cache *sealedCache, i storage.Info) (*tree.Manifest, error) {
 	if sealed := cache.get(i.Name, i.Size); sealed != nil {
-		if b, err := r.ring.Open(seal.Manifest, i.Name, sealed, nil); err == nil {
-			if m, err := tree.DecodeManifest(b); err == nil {
-				cache.use(i.Name, sealed, false)
-				return m, nil
-			}
+		if m, err := r.openManifest(i.Name, sealed); err == nil {
+			cache.use(i.Name, sealed, false)
+			return m, nil
 		}
 	}
 	sealed, err := r.getListed(ctx, i)
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.ring.Open(seal.Manifest, i.Name, sealed, nil)
+	m, err := r.openManifest(i.Name, sealed)
+	if err == nil {
+		cache.use(i.Name, sealed, true)
+	}
+	return m, err
+}
+
+func (r *Repo) openManifest(name string, sealed []byte) (*tree.Manifest, error) {
+	b, err := r.ring.Open(seal.Manifest, name, sealed, nil)
 	if err != nil {
-		return nil, corrupt(i.Name, err)
+		return nil, corrupt(name, err)
 	}
 	m, err := tree.DecodeManifest(b)
 	if err != nil {
-		return nil, corrupt(i.Name, err)
+		return nil, corrupt(name, err)
 	}
-	cache.use(i.Name, sealed, true)
 	return m, nil
 }
 

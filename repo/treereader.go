@@ -9,7 +9,6 @@ import (
 	"savepoint/chunk"
 	"savepoint/index"
 	"savepoint/repo/pack"
-	"savepoint/repo/storage"
 )
 
 const treeBlocks = 32 // decoded blocks that a TreeReader keeps, about 0.6 MiB each
@@ -149,5 +148,3 @@ func (t *TreeReader) cached(k blockKey) *list.Element {
 	}
 	return el
 }
-
-func isRange(err error) bool { return errors.Is(err, storage.ErrRange) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,16 @@ func newHost(t *testing.T, s *miniotest.Server, url string) *host {
 	h.env = append(s.Env(), "PATH="+os.Getenv("PATH"), "HOME="+h.dir, "TMPDIR="+os.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
 		"STORE_REPO="+url, "STORE_KEY_FILE="+filepath.Join(h.dir, "key"), "XDG_CACHE_HOME="+filepath.Join(h.dir, "cache"))
 	return h
+}
+
+// behindProxy makes a host with a new repository that it reaches through a proxy.
+func behindProxy(t *testing.T) (*miniotest.Server, *miniotest.Proxy, *host) {
+	t.Helper()
+	server := miniotest.MinIO(t)
+	proxy := server.Proxy(t)
+	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
+	h.initRepo()
+	return server, proxy, h
 }
 
 // initRepo makes the repository and keeps its key.
@@ -75,6 +86,39 @@ func (h *host) start(args ...string) *process {
 	go func() { p.done <- p.cmd.Wait() }()
 	h.t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it may have ended
 	return p
+}
+
+// hold lets skip requests that match pass the proxy, and keeps the next one until release is called.
+func hold(p *miniotest.Proxy, match func(*http.Request) bool, skip int) (reached <-chan struct{}, release func()) {
+	come, free := make(chan struct{}), make(chan struct{})
+	p.Inject(miniotest.Fault{Match: match, Skip: skip, Times: 1, Do: miniotest.Delay(0), Hit: func(*http.Request) {
+		close(come)
+		<-free
+	}})
+	return come, func() { close(free) }
+}
+
+// putPack matches the upload of a pack of data.
+var putPack = miniotest.On(http.MethodPut, "/data/[0-9a-f]{2}/")
+
+// await waits until a request is held, and fails the test when the process ends before.
+func (p *process) await(reached <-chan struct{}) {
+	p.h.t.Helper()
+	select {
+	case <-reached:
+	case err := <-p.done:
+		p.done <- err
+		p.h.t.Fatalf("store %s ended too early: %v\n%s%s", strings.Join(p.args, " "), err, p.out.String(), p.err)
+	}
+}
+
+// startHeld starts the program and returns when the request after skip of those that match is held, until release is called.
+func (h *host) startHeld(proxy *miniotest.Proxy, match func(*http.Request) bool, skip int, args ...string) (p *process, release func()) {
+	h.t.Helper()
+	reached, release := hold(proxy, match, skip)
+	p = h.start(args...)
+	p.await(reached)
+	return p, release
 }
 
 // run starts the program and waits until it ends.

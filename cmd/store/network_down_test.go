@@ -53,9 +53,7 @@ func TestNetworkDownMeanwhile(t *testing.T) {
 	x.bulk = bulk
 	x.change()
 
-	reached, release := hold(x.proxy, putPack, 1)
-	p := x.start("backup", "src", "--retry-for", "1s")
-	p.await(reached)
+	p, release := x.startHeld(x.proxy, putPack, 1, "backup", "src", "--retry-for", "1s")
 	server.Stop(t)
 	release()
 	began := time.Now()
@@ -76,9 +74,7 @@ func TestNetworkDownMeanwhile(t *testing.T) {
 
 	// A restore, for good.
 	target := filepath.Join(t.TempDir(), "target")
-	reached, release = hold(x.proxy, getPack, 2)
-	p = x.start("restore", "--target", target, "--no-cache", "--retry-for", "1s")
-	p.await(reached)
+	p, release = x.startHeld(x.proxy, getPack, 2, "restore", "--target", target, "--no-cache", "--retry-for", "1s")
 	server.Stop(t)
 	release()
 	p.want(1, " attempts in ", "the target is incomplete", "The repository is unharmed", "Check that "+x.proxy.Endpoint+" runs")
@@ -88,9 +84,7 @@ func TestNetworkDownMeanwhile(t *testing.T) {
 	server.Start(t)
 
 	// For a while.
-	reached, release = hold(x.proxy, getPack, 2)
-	p = x.start("restore", "--target", target, "--no-cache", "-v")
-	p.await(reached)
+	p, release = x.startHeld(x.proxy, getPack, 2, "restore", "--target", target, "--no-cache", "-v")
 	server.Stop(t)
 	release()
 	p.says("the storage fails, the request is repeated")

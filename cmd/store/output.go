@@ -168,7 +168,7 @@ func (a *app) reportError(code int, err error) {
 	}
 	switch {
 	case a.g.json:
-		writeJSON(a.err, errorDocument{errorBody{code, message, next, commands, a.runID}}, false)
+		writeJSON(a.err, errorDocument{errorBody{code, message, next, commands, a.runID}}, "")
 	case a.g.logFormat == "json":
 		a.log.Error(message, "code", code, "hint", next, "commands", commands)
 	default:
@@ -183,15 +183,13 @@ func (a *app) reportError(code int, err error) {
 }
 
 // printJSON prints the document of a command.
-func (a *app) printJSON(v any) error { return writeJSON(a.out, v, true) }
+func (a *app) printJSON(v any) error { return writeJSON(a.out, v, "  ") }
 
-func writeJSON(w io.Writer, v any, indent bool) error {
+func writeJSON(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if indent {
-		e.SetIndent("", "  ")
-	}
+	e.SetIndent("", indent)
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
 	}

@@ -43,16 +43,11 @@ func TestTenAtOnce(t *testing.T) {
 
 // TestOneHostTwoRuns has two sources of one host share a cache at the same time, and a second run of one source end at once.
 func TestOneHostTwoRuns(t *testing.T) {
-	server := miniotest.MinIO(t)
-	proxy := server.Proxy(t)
-	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
-	h.initRepo()
+	_, proxy, h := behindProxy(t)
 	h.file("a/file", 1, 2_000_000)
 	h.file("b/file", 2, 2_000_000)
 
-	reached, release := hold(proxy, putPack, 0)
-	first := h.start("backup", "a", "--json")
-	first.await(reached)
+	first, release := h.startHeld(proxy, putPack, 0, "backup", "a", "--json")
 	h.run("backup", "a").want(exitHeld, "held by another process: a backup of", "Let it finish")
 	second := h.run("backup", "b", "--json").backedUp() // while the first one runs
 	release()

@@ -12,46 +12,17 @@ import (
 	"savepoint/internal/miniotest"
 )
 
-// hold lets skip requests that match pass the proxy, and keeps the next one until release is called.
-func hold(p *miniotest.Proxy, match func(*http.Request) bool, skip int) (reached <-chan struct{}, release func()) {
-	come, free := make(chan struct{}), make(chan struct{})
-	p.Inject(miniotest.Fault{Match: match, Skip: skip, Times: 1, Do: miniotest.Delay(0), Hit: func(*http.Request) {
-		close(come)
-		<-free
-	}})
-	return come, func() { close(free) }
-}
-
-// putPack matches the upload of a pack of data.
-var putPack = miniotest.On(http.MethodPut, "/data/[0-9a-f]{2}/")
-
-// await waits until a request is held, and fails the test when the process ends before.
-func (p *process) await(reached <-chan struct{}) {
-	p.h.t.Helper()
-	select {
-	case <-reached:
-	case err := <-p.done:
-		p.done <- err
-		p.h.t.Fatalf("store %s ended too early: %v\n%s%s", strings.Join(p.args, " "), err, p.out.String(), p.err)
-	}
-}
-
 // TestOutage stops the server in the middle of a backup. A short outage is waited for and told of; a long one fails, and the
 // next run goes on from what was stored; a signal in an outage ends at once.
 func TestOutage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for messages that come after seconds, and stores 200 MB")
 	}
-	server := miniotest.MinIO(t)
-	proxy := server.Proxy(t)
-	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
-	h.initRepo()
+	server, proxy, h := behindProxy(t)
 	h.file("src/large", 1, 80_000_000)
 
 	// Ten seconds or so. The word comes after a few of them, once.
-	reached, release := hold(proxy, putPack, 1)
-	p := h.start("backup", "src", "--json")
-	p.await(reached)
+	p, release := h.startHeld(proxy, putPack, 1, "backup", "src", "--json")
 	server.Stop(t)
 	release()
 	p.says("requests to " + proxy.Endpoint + " fail; they are repeated for up to 15m0s each")
@@ -68,9 +39,7 @@ func TestOutage(t *testing.T) {
 
 	// For good.
 	h.file("src/large", 2, 80_000_000)
-	reached, release = hold(proxy, putPack, 1)
-	p = h.start("backup", "src", "--retry-for", "2s")
-	p.await(reached)
+	p, release = h.startHeld(proxy, putPack, 1, "backup", "src", "--retry-for", "2s")
 	server.Stop(t)
 	release()
 	p.want(1, " attempts in ", "No snapshot was made; earlier ones are safe", "the same command goes on from there",
@@ -96,9 +65,7 @@ func TestOutage(t *testing.T) {
 
 	// A signal, in the middle.
 	h.file("src/large", 3, 80_000_000)
-	reached, release = hold(proxy, putPack, 1)
-	p = h.start("backup", "src", "-v")
-	p.await(reached)
+	p, release = h.startHeld(proxy, putPack, 1, "backup", "src", "-v")
 	server.Stop(t)
 	release()
 	p.says("the storage fails, the request is repeated")
@@ -114,14 +81,9 @@ func TestFrozenServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for seconds")
 	}
-	server := miniotest.MinIO(t)
-	proxy := server.Proxy(t)
-	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
-	h.initRepo()
+	server, proxy, h := behindProxy(t)
 	h.file("src/large", 1, 40_000_000)
-	reached, release := hold(proxy, putPack, 0)
-	p := h.start("backup", "src")
-	p.await(reached)
+	p, release := h.startHeld(proxy, putPack, 0, "backup", "src")
 	server.Pause(t)
 	release()
 	p.interrupted(quiet + 5*time.Second)
@@ -136,10 +98,7 @@ func TestPacksFail(t *testing.T) {
 		t.Skip("stores 80 MB")
 	}
 	const size, pack = 80_000_000, 30_000_000
-	server := miniotest.MinIO(t)
-	proxy := server.Proxy(t)
-	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
-	h.initRepo()
+	_, proxy, h := behindProxy(t)
 	h.file("src/large", 1, size)
 	proxy.Inject(miniotest.Fault{Match: putPack, Skip: 1, Do: miniotest.Status(http.StatusInternalServerError, "InternalError")})
 	h.run("backup", "src", "--retry-for", "1s").want(1, "InternalError", "No snapshot was made", "is used by the next run as far as it was indexed")
@@ -180,10 +139,7 @@ func TestOutageAtInit(t *testing.T) {
 
 // TestNetworkFaults has requests of all kinds fail in all ways that pass: a backup and a restore get through, without a word.
 func TestNetworkFaults(t *testing.T) {
-	server := miniotest.MinIO(t)
-	proxy := server.Proxy(t)
-	h := newHost(t, server, proxy.URL(server.Bucket(t), "repo"))
-	h.initRepo()
+	_, proxy, h := behindProxy(t)
 	h.file("src/large", 1, 5_000_000)
 	h.file("src/small", 2, 1000)
 

@@ -1,10 +1,9 @@
 package archtest
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -41,21 +40,20 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// TestArchitecturePaths holds that docs/architecture.md names what is there.
-func TestArchitecturePaths(t *testing.T) {
+// TestDocumentPaths holds that the pages which describe the program as it is name what is there. Decisions are of their day.
+func TestDocumentPaths(t *testing.T) {
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	const document = "docs/architecture.md"
-	text, err := os.ReadFile(filepath.Join(root, document))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("there is no such page yet")
+	top := slices.DeleteFunc(slices.Clone(topLevel), func(name string) bool { return name == "bin" }) // it need not be built
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/format.md", "docs/json.md", "docs/guide/minio.md"} {
+		text, err := os.ReadFile(filepath.Join(root, document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report(t, CheckPaths(document, string(text), os.DirFS(root), top))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	report(t, CheckPaths(document, string(text), os.DirFS(root), topLevel))
 }
 
 func report(t *testing.T, problems []Problem) {

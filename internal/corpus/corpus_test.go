@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/internal/corpus"
+	"savepoint/internal/needtest"
 )
 
 // small keeps the tests quick; everything unusual is in it.
@@ -129,10 +130,7 @@ func TestTreeSkips(t *testing.T) {
 // where it sees no difference rsync sees none, and where one is made both do.
 func TestCompareAgreesWithRsync(t *testing.T) {
 	if _, err := exec.LookPath("rsync"); err != nil {
-		if require := os.Getenv("STORE_REQUIRE"); require == "all" || strings.Contains(require, "rsync") {
-			t.Fatal("rsync is required and missing")
-		}
-		t.Skip("rsync is missing")
+		needtest.Without(t, "rsync", "rsync is missing")
 	}
 	o := small(3)
 	o.Skip = corpus.Devices

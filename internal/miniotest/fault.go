@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/minio/minio-go/v7/pkg/signer"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +46,7 @@ func Status(status int, code string) Action {
 		x.w.Header().Set("X-Amz-Request-Id", "injected")
 		body, err := xml.Marshal(errorDocument{Code: code, Message: "injected: " + code, Resource: x.r.URL.Path, RequestID: "injected"})
 		if err != nil {
-			x.reset(true)
+			x.reset()
 			return
 		}
 		body = append([]byte(xml.Header), body...)
@@ -70,18 +69,18 @@ type errorDocument struct {
 
 // CutBody resets the connection after n bytes of the answer's body.
 func CutBody(n int64) Action {
-	return func(x *exchange) { x.part(n, func() { x.reset(true) }) }
+	return func(x *exchange) { x.part(n, x.reset) }
 }
 
 // ShortBody closes the connection in good order after n bytes of the body whose full length the header has promised.
 func ShortBody(n int64) Action {
-	return func(x *exchange) { x.part(n, func() { x.reset(false) }) }
+	return func(x *exchange) { x.part(n, x.close) }
 }
 
 // StallBody sends n bytes of the body and then nothing, with the connection open, until the client gives up or the test
 // ends.
 func StallBody(n int64) Action {
-	return func(x *exchange) { x.part(n, func() { x.hang(); x.reset(true) }) }
+	return func(x *exchange) { x.part(n, func() { x.hang(); x.reset() }) }
 }
 
 // LostAnswer has the server carry the request out and resets the connection in place of its answer.
@@ -91,28 +90,19 @@ func StallBody(n int64) Action {
 func LostAnswer() Action {
 	return func(x *exchange) {
 		x.discard()
-		x.reset(true)
+		x.reset()
 	}
 }
 
 // Refuse resets the connection, and the server never sees the request. What LostAnswer says of GET holds here too.
-func Refuse() Action { return func(x *exchange) { x.reset(true) } }
+func Refuse() Action { return (*exchange).reset }
 
 // Hang takes the request and never answers it, until the client gives up or the test ends. The server never sees it.
 func Hang() Action {
 	return func(x *exchange) {
 		_, _ = io.Copy(io.Discard, x.r.Body) // only then is a client that goes away noticed
 		x.hang()
-		x.reset(true)
-	}
-}
-
-// HangAfter has the server carry the request out and then never answers, like Hang.
-func HangAfter() Action {
-	return func(x *exchange) {
-		x.discard()
-		x.hang()
-		x.reset(true)
+		x.reset()
 	}
 }
 
@@ -123,9 +113,9 @@ func Delay(d time.Duration) Action {
 		case <-time.After(d):
 			pass(x)
 		case <-x.p.ended:
-			x.reset(true) // to return would be to answer 200
+			x.reset() // to return would be to answer 200
 		case <-x.r.Context().Done():
-			x.reset(true)
+			x.reset()
 		}
 	}
 }
@@ -154,18 +144,6 @@ func WrongRange(delta int64) Action {
 	})
 }
 
-// WholeObject answers a request for a range with the whole object and status 200, like a server that knows no ranges.
-func WholeObject() Action {
-	return func(x *exchange) {
-		for _, name := range []string{"Range", "Authorization", "X-Amz-Security-Token"} {
-			x.r.Header.Del(name)
-		}
-		x.r.URL.Host = x.r.Host // the range was signed, so the root account signs anew
-		x.r = signer.SignV4(*x.r, x.p.Server.AccessKey, x.p.Server.SecretKey, "", Region)
-		pass(x)
-	}
-}
-
 // Corrupt flips one bit of the byte at offset of the answer's body, or of the last one when the body is shorter.
 func Corrupt(offset int) Action {
 	return edit(func(_ *http.Response, body []byte) []byte {
@@ -191,7 +169,7 @@ func (x *exchange) discard() {
 func (x *exchange) part(n int64, then func()) {
 	resp, err := x.forward()
 	if err != nil {
-		x.reset(true)
+		x.reset()
 		return
 	}
 	defer resp.Body.Close()
@@ -201,7 +179,7 @@ func (x *exchange) part(n int64, then func()) {
 		err = http.NewResponseController(x.w).Flush()
 	}
 	if err != nil {
-		x.reset(true)
+		x.reset()
 		return
 	}
 	then()
@@ -212,13 +190,13 @@ func edit(change func(resp *http.Response, body []byte) []byte) Action {
 	return func(x *exchange) {
 		resp, err := x.forward()
 		if err != nil {
-			x.reset(true)
+			x.reset()
 			return
 		}
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
-			x.reset(true)
+			x.reset()
 			return
 		}
 		if x.r.Method != http.MethodHead {

@@ -157,23 +157,32 @@ func (x *exchange) head(resp *http.Response) {
 	x.w.WriteHeader(resp.StatusCode)
 }
 
-// reset ends the connection without another word. With a hard end the client's kernel reports a reset, else it sees
-// that the server has closed.
-func (x *exchange) reset(hard bool) {
-	conn, _, err := http.NewResponseController(x.w).Hijack()
-	if err != nil {
-		return // the client has gone
+// reset ends the connection without another word: the client's kernel reports a reset.
+func (x *exchange) reset() {
+	conn := x.hijack()
+	if conn == nil {
+		return
 	}
-	if hard {
-		if tcp, ok := rawConn(conn).(*net.TCPConn); ok {
-			awaitSent(tcp)
-			_ = tcp.SetLinger(0) // an error says that the client has gone
-		}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		awaitSent(tcp)
+		_ = tcp.SetLinger(0) // an error says that the client has gone
 	}
-	rawConn(conn).Close()
+	conn.Close()
 }
 
-func rawConn(conn net.Conn) net.Conn {
+// close ends the connection in good order: the client sees that the server has closed.
+func (x *exchange) close() {
+	if conn := x.hijack(); conn != nil {
+		conn.Close()
+	}
+}
+
+// hijack takes the connection, below TLS, out of the server's hands. It returns nil when the client has gone.
+func (x *exchange) hijack() net.Conn {
+	conn, _, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		return nil
+	}
 	if t, ok := conn.(*tls.Conn); ok {
 		return t.NetConn()
 	}
@@ -192,12 +201,12 @@ func (x *exchange) hang() {
 func pass(x *exchange) {
 	resp, err := x.forward()
 	if err != nil {
-		x.reset(true)
+		x.reset()
 		return
 	}
 	defer resp.Body.Close()
 	x.head(resp)
 	if _, err := io.Copy(x.w, resp.Body); err != nil {
-		x.reset(true)
+		x.reset()
 	}
 }

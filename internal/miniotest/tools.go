@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"savepoint/internal/needtest"
 )
 
 // pinned names each program, the package it is built from and its version. internal/tools/servers.sh installs from the
@@ -35,8 +37,7 @@ func tool(t testing.TB, program string) string {
 	if err == nil {
 		return path
 	}
-	required := os.Getenv("STORE_REQUIRE")
-	if testing.Short() && required != "all" && !strings.Contains(","+required+",", ","+program+",") {
+	if testing.Short() && !needtest.Required(program) {
 		t.Skipf("%v (a short run goes on without it)", err)
 	}
 	t.Fatalf("%v", err)

@@ -70,12 +70,6 @@ func (x *Toxic) Bandwidth(t testing.TB, rate int64) {
 	}
 }
 
-// ResetPeer resets every connection after d.
-func (x *Toxic) ResetPeer(t testing.TB, d time.Duration) {
-	t.Helper()
-	x.add(t, "reset_peer", "downstream", map[string]int64{"timeout": d.Milliseconds()})
-}
-
 // HalfOpen swallows what either side sends and tells neither, as a router does that has lost its table. Connections
 // stay open.
 func (x *Toxic) HalfOpen(t testing.TB) {
@@ -83,12 +77,6 @@ func (x *Toxic) HalfOpen(t testing.TB) {
 	for _, stream := range []string{"downstream", "upstream"} {
 		x.add(t, "timeout", stream, map[string]int64{"timeout": 0})
 	}
-}
-
-// Slicer cuts answers into pieces of about size bytes and sends one each gap.
-func (x *Toxic) Slicer(t testing.TB, size int64, gap time.Duration) {
-	t.Helper()
-	x.add(t, "slicer", "downstream", map[string]int64{"average_size": size, "size_variation": size / 2, "delay": gap.Microseconds()})
 }
 
 // Heal ends all harms. Connections that were half-open are closed.

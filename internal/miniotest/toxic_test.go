@@ -27,8 +27,6 @@ func TestToxics(t *testing.T) {
 	}{
 		{"latency", func(x *miniotest.Toxic) { x.Latency(t, 300*time.Millisecond, 0) }, 250 * time.Millisecond, false},
 		{"bandwidth", func(x *miniotest.Toxic) { x.Bandwidth(t, 500) }, 300 * time.Millisecond, false},
-		{"slicer", func(x *miniotest.Toxic) { x.Slicer(t, 20_000, 20*time.Millisecond) }, 100 * time.Millisecond, false},
-		{"reset", func(x *miniotest.Toxic) { x.ResetPeer(t, 0) }, 0, false},
 		{"half-open", func(x *miniotest.Toxic) { x.HalfOpen(t) }, 0, true},
 		{"down", func(x *miniotest.Toxic) { x.Down(t) }, 0, false},
 	} {

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo"
 	"savepoint/repo/backup"
 	"savepoint/repo/seal"
@@ -36,10 +37,7 @@ func needTools(t testing.TB) {
 	if err == nil {
 		return
 	}
-	if os.Getenv("STORE_REQUIRE") == "all" {
-		t.Fatalf("STORE_REQUIRE=all, and reader.py cannot run: %v\n%s", err, out)
-	}
-	t.Skipf("reader.py needs %s with python3-cryptography, and age, zstd and b3sum: %v\n%s", python, err, out)
+	needtest.Without(t, "reader", fmt.Sprintf("reader.py needs %s with python3-cryptography, and age, zstd and b3sum: %v\n%s", python, err, out))
 }
 
 // A fixture is a repository with two snapshots of a tree.

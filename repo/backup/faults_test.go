@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/backup"
 	"savepoint/repo/tree"
 )
@@ -30,7 +31,7 @@ func asUser(t *testing.T, dir string, fn func()) {
 		return errors.Join(err, os.Lchown(path, nobody, nobody))
 	}))
 	if err := syscall.Setresuid(-1, nobody, -1); err != nil { // of all threads
-		without(t, "root", "cannot become another user: "+err.Error())
+		needtest.Without(t, "root", "cannot become another user: "+err.Error())
 	}
 	defer func() { must(t, syscall.Setresuid(-1, 0, -1)) }()
 	fn()
@@ -137,7 +138,7 @@ func TestSpecialFiles(t *testing.T) {
 	if os.Geteuid() == 0 {
 		for name, kind := range map[string]uint32{"char": unix.S_IFCHR, "block": unix.S_IFBLK} {
 			if err := unix.Mknod(filepath.Join(dir, name), kind|0o600, int(unix.Mkdev(7, 300))); err != nil {
-				without(t, "root", err.Error())
+				needtest.Without(t, "root", err.Error())
 			}
 			others++
 		}
@@ -185,7 +186,7 @@ func TestIncompleteEntryIsReadAgain(t *testing.T) {
 	write(t, filepath.Join(dir, "file"), "content")
 	for i := range 12 {
 		if err := unix.Setxattr(filepath.Join(dir, "file"), fmt.Sprint("user.", i), make([]byte, 60_000), 0); err != nil {
-			without(t, "xattr", "tmpfs keeps no large attributes: "+err.Error())
+			needtest.Without(t, "xattr", "tmpfs keeps no large attributes: "+err.Error())
 		}
 	}
 	l := newLab(t)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/chunk"
+	"savepoint/internal/needtest"
 	"savepoint/repo"
 	"savepoint/repo/backup"
 	"savepoint/repo/pack"
@@ -253,25 +254,16 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// without skips a test that this machine cannot run, or fails it where all must run.
-func without(t testing.TB, what, reason string) {
-	t.Helper()
-	if required := os.Getenv("STORE_REQUIRE"); required == "all" || strings.Contains(","+required+",", ","+what+",") {
-		t.Fatalf("STORE_REQUIRE wants %s: %s", what, reason)
-	}
-	t.Skip(reason)
-}
-
 // memoryDir returns a folder on tmpfs, whose times say nothing.
 func memoryDir(t testing.TB) string {
 	t.Helper()
 	var st unix.Statfs_t
 	if err := unix.Statfs("/dev/shm", &st); err != nil || st.Type != unix.TMPFS_MAGIC {
-		without(t, "tmpfs", "/dev/shm is no tmpfs")
+		needtest.Without(t, "tmpfs", "/dev/shm is no tmpfs")
 	}
 	dir, err := os.MkdirTemp("/dev/shm", "savepoint-test-")
 	if err != nil {
-		without(t, "tmpfs", err.Error())
+		needtest.Without(t, "tmpfs", err.Error())
 	}
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	return dir

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/internal/corpus"
+	"savepoint/internal/needtest"
 	"savepoint/repo/backup"
 	"savepoint/repo/storage"
 	"savepoint/repo/storage/mem"
@@ -211,7 +212,7 @@ func TestSparseFile(t *testing.T) {
 	var st unix.Stat_t
 	must(t, unix.Stat(path, &st))
 	if st.Blocks*512 > 1<<20 {
-		without(t, "holes", "no holes in the folder for tests")
+		needtest.Without(t, "holes", "no holes in the folder for tests")
 	}
 	l := newLab(t)
 	res := l.clean(t, options(dir))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/storage/fault"
 	"savepoint/repo/tree"
 )
@@ -104,7 +105,7 @@ func TestWhatCountsAsChanged(t *testing.T) {
 		{"mode", func(t *testing.T, path string, _ time.Time) { must(t, os.Chmod(path, 0o600)) }, old, true},
 		{"attribute", func(t *testing.T, path string, _ time.Time) {
 			if err := unix.Setxattr(path, "user.x", []byte("y"), 0); err != nil {
-				without(t, "xattr", err.Error())
+				needtest.Without(t, "xattr", err.Error())
 			}
 		}, old, true},
 		{"another name", func(t *testing.T, path string, _ time.Time) { must(t, os.Link(path, path+" too")) }, old, true},

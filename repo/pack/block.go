@@ -22,17 +22,11 @@ func (b *Block) Fits(n int) bool {
 	return len(b.chunks) == 0 || len(b.plain)+n <= BlockTarget && len(b.chunks) < MaxChunks
 }
 
-// Empty reports whether the block has no chunk.
-func (b *Block) Empty() bool { return len(b.chunks) == 0 }
-
 // Add copies a chunk of 1 to MaxChunk bytes into the block.
 func (b *Block) Add(id chunk.ID, data []byte) {
 	b.chunks = append(b.chunks, Entry{Chunk: id, Offset: uint32(len(b.plain)), Length: uint32(len(data))})
 	b.plain = append(b.plain, data...)
 }
-
-// Entries returns what the block holds; the fields Block are not set yet.
-func (b *Block) Entries() []Entry { return b.chunks }
 
 // Reset empties the block and keeps its memory, unless one large chunk made it large.
 func (b *Block) Reset() {

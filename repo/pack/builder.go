@@ -68,13 +68,6 @@ func (p *Builder) place(info BlockInfo, chunks []Entry, stored []byte) bool {
 	return true
 }
 
-// Len returns the bytes that the pack has so far, without a directory.
-func (p *Builder) Len() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.end
-}
-
 // Finished is a pack that is ready to be checked and stored. Bytes lie in the builder's buffer.
 type Finished struct {
 	Kind  Kind

@@ -37,7 +37,6 @@ func TestBuilderConcurrent(t *testing.T) {
 				mu.Lock()
 				want[id] = true
 				mu.Unlock()
-				_ = p.Len()
 			}
 		})
 	}
@@ -96,8 +95,8 @@ func TestBuilderFull(t *testing.T) {
 			t.Fatalf("block %d of 8 MiB does not fit", i)
 		}
 	}
-	if p.Add(big) || p.Len() > Target {
-		t.Errorf("a fourth block of 8 MiB fitted: %d bytes", p.Len())
+	if p.Add(big) || p.end > Target {
+		t.Errorf("a fourth block of 8 MiB fitted: %d bytes", p.end)
 	}
 	if !p.Add(blockOf(c, []byte("a small one"))) {
 		t.Error("a small block does not fit behind one that was refused")
@@ -109,7 +108,7 @@ func TestBuilderFull(t *testing.T) {
 		b.Add(testKey.Sum([]byte{byte(i >> 8), byte(i)}), []byte{byte(i >> 8), byte(i)})
 	}
 	b.Compress(c)
-	if n := len(b.Entries()); n != MaxChunks {
+	if n := len(b.chunks); n != MaxChunks {
 		t.Fatalf("a block took %d chunks, want %d", n, MaxChunks)
 	}
 	if !p.Add(b) || p.Add(blockOf(c, []byte("one more"))) {
@@ -126,15 +125,15 @@ func TestBuilderFull(t *testing.T) {
 
 func TestBlockFits(t *testing.T) {
 	b := &Block{}
-	if !b.Empty() || !b.Fits(MaxChunk) {
+	if !b.Fits(MaxChunk) {
 		t.Error("an empty block does not take the largest chunk")
 	}
 	b.Add(chunk.ID{}, make([]byte, BlockTarget-10))
-	if b.Empty() || !b.Fits(10) || b.Fits(11) {
+	if !b.Fits(10) || b.Fits(11) {
 		t.Error("a block does not end at its target")
 	}
 	b.Reset()
-	if !b.Empty() || len(b.Entries()) != 0 || cap(b.plain) == 0 {
+	if len(b.chunks) != 0 || cap(b.plain) == 0 {
 		t.Error("Reset keeps chunks, or not the memory")
 	}
 	b.Add(chunk.ID{}, make([]byte, MaxChunk))
@@ -185,8 +184,8 @@ func TestAbsorbRefuses(t *testing.T) {
 		return p
 	}
 	a, b := full(), full()
-	was := a.Len()
-	if ok, err := a.Absorb(b); ok || err != nil || a.Len() != was {
+	was := a.end
+	if ok, err := a.Absorb(b); ok || err != nil || a.end != was {
 		t.Errorf("two full packs: %v, %v", ok, err)
 	}
 	if !b.Add(blockOf(c, []byte("x"))) {

@@ -35,7 +35,7 @@ func TestPackRoundTrip(t *testing.T) {
 			}
 			want = append(want, block...)
 		}
-		length := p.Len()
+		length := p.end
 		f := p.Finish()
 		if f.Kind != kind || f.ID != blake3.Sum256(f.Bytes) || int64(len(f.Bytes)) != Size(f.Blocks, len(f.Entries)) ||
 			length != f.Blocks[len(f.Blocks)-1].End() {

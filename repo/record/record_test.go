@@ -206,7 +206,7 @@ func TestRecordsRules(t *testing.T) {
 		want           error
 	}{
 		{"lease", "least", "a1 01 01", nil},
-		{"lease", "optional field", "a2 01 01 1840 f6", nil},
+		{"lease", "optional field", "a2 01 01 1840 f5", nil},
 		{"lease", "critical field", "a2 01 01 08 00", ErrNewer},
 		{"lease", "critical field in front", "a2 00 00 01 01", ErrNewer},
 		{"lease", "no role", "a0", ErrMalformed},

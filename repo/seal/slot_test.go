@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/seal"
 )
 
@@ -234,7 +235,7 @@ func TestParseKeysRefuse(t *testing.T) {
 func TestSlotStockAge(t *testing.T) {
 	program, err := exec.LookPath("age")
 	if err != nil {
-		t.Skip("age is not installed; `make deps` installs it")
+		needtest.Without(t, "age", "age is not installed; `make deps` installs it")
 	}
 	secret, _, to := machine(t)
 	dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/seal"
 )
 
@@ -225,7 +226,7 @@ func TestVectorsInDocs(t *testing.T) {
 	}
 	for _, program := range []string{"sh", "age", "b3sum", "python3"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed; `make deps` installs it", program)
+			needtest.Without(t, program, program+" is not installed; `make deps` installs it")
 		}
 	}
 	cmd := exec.Command("sh", "-eu", "-c", script)

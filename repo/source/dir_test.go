@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/source"
 	"savepoint/repo/tree"
 )
@@ -217,7 +218,7 @@ func TestFifosSocketsDevices(t *testing.T) {
 	})
 	t.Run("devices", func(t *testing.T) {
 		if err := unix.Mknod(filepath.Join(dir, "device"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 300))); err != nil {
-			without(t, "root", "no device can be made: "+err.Error())
+			needtest.Without(t, "root", "no device can be made: "+err.Error())
 		}
 		d := openRoot(t, dir).Dir
 		e, err := d.Entry("device", stat(t, d, "device"))

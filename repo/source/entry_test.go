@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/source"
 	"savepoint/repo/tree"
 )
@@ -24,9 +25,9 @@ func setAttr(t *testing.T, path, name, value string) {
 	err := unix.Lsetxattr(path, name, []byte(value), 0)
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP):
-		without(t, "xattr", "file system of the test folder keeps no "+name)
+		needtest.Without(t, "xattr", "file system of the test folder keeps no "+name)
 	case errors.Is(err, unix.EPERM):
-		without(t, "root", "not permitted to set "+name)
+		needtest.Without(t, "root", "not permitted to set "+name)
 	case err != nil:
 		t.Fatal(err)
 	}

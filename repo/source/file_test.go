@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/source"
 )
 
@@ -35,7 +36,7 @@ func sparse(t *testing.T, size int64, data ...[2]int64) string {
 		t.Fatal(err)
 	}
 	if end, err := unix.Seek(int(f.Fd()), 0, unix.SEEK_HOLE); size > 0 && len(data) == 0 && (err != nil || end != 0) {
-		without(t, "holes", "file system of the test folder tells no holes")
+		needtest.Without(t, "holes", "file system of the test folder tells no holes")
 	}
 	return path
 }
@@ -206,7 +207,7 @@ func TestHolesPunchedWhileRead(t *testing.T) {
 	}
 	defer w.Close()
 	if err := unix.Fallocate(int(w.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, m, m); err != nil {
-		without(t, "holes", "cannot punch holes: "+err.Error())
+		needtest.Without(t, "holes", "cannot punch holes: "+err.Error())
 	}
 	segs, _ := readAll(t, f)
 	if diff := cmp.Diff([]source.Segment{{Offset: m, Length: 3 * m}}, segs); diff != "" {
@@ -259,7 +260,7 @@ func TestLeased(t *testing.T) {
 	for name, open := range map[string]func(testing.TB, string) *source.File{"entry": openFile, "root": openRootFile} {
 		t.Run(name, func(t *testing.T) {
 			if err := lease(unix.F_WRLCK); err != nil {
-				without(t, "leases", err.Error())
+				needtest.Without(t, "leases", err.Error())
 			}
 			given := make(chan error, 1)
 			go func() {

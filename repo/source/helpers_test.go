@@ -6,21 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"savepoint/repo/source"
 )
-
-// without skips a test that this machine cannot run, or fails it where all must run.
-func without(t testing.TB, what, reason string) {
-	t.Helper()
-	if required := os.Getenv("STORE_REQUIRE"); required == "all" || strings.Contains(","+required+",", ","+what+",") {
-		t.Fatalf("STORE_REQUIRE wants %s: %s", what, reason)
-	}
-	t.Skip(reason)
-}
 
 func openRoot(t testing.TB, path string) *source.Root {
 	t.Helper()

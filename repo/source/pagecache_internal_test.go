@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"savepoint/internal/needtest"
 )
 
 const cacheFile = 80 << 20 // more than a dropper looks ahead
@@ -34,11 +36,7 @@ func coldFile(t *testing.T, warm ...int64) *os.File {
 	}
 	for s := range int64(cacheFile >> stretchBits) {
 		if there, err := cached(fd, s<<stretchBits, stretch); err != nil || there != slices.Contains(warm, s) {
-			reason := "this file system does not let go of its page cache, or does not tell"
-			if os.Getenv("STORE_REQUIRE") == "all" {
-				t.Fatal(reason)
-			}
-			t.Skip(reason)
+			needtest.Without(t, "page cache", "this file system does not let go of its page cache, or does not tell")
 		}
 	}
 	return f

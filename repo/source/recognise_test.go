@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/source"
 )
 
@@ -108,7 +109,7 @@ func TestRecognisePostgres(t *testing.T) {
 func TestRecogniseSQLite(t *testing.T) {
 	tool, err := exec.LookPath("sqlite3")
 	if err != nil {
-		without(t, "sqlite3", "sqlite3 is not installed")
+		needtest.Without(t, "sqlite3", "sqlite3 is not installed")
 	}
 	dir := t.TempDir()
 	for page, want := range map[string]uint32{"512": 4096, "4096": 4096, "16384": 16384, "65536": 65536} {

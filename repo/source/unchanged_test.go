@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/chunk"
+	"savepoint/internal/needtest"
 	"savepoint/repo/source"
 	"savepoint/repo/tree"
 )
@@ -91,7 +92,7 @@ func TestStoreThroughMmap(t *testing.T) {
 func TestTrustTimesOfTmpfs(t *testing.T) {
 	var st unix.Statfs_t
 	if err := unix.Statfs("/dev/shm", &st); err != nil || st.Type != unix.TMPFS_MAGIC {
-		without(t, "tmpfs", "/dev/shm is no tmpfs")
+		needtest.Without(t, "tmpfs", "/dev/shm is no tmpfs")
 	}
 	if source.TrustTimes(openRoot(t, "/dev/shm").Dir) {
 		t.Error("tmpfs is trusted")

@@ -166,7 +166,7 @@ func genEntry() *rapid.Generator[Entry] {
 			e.Xattrs = []Xattr{{"user.a", string(rapid.SliceOf(rapid.Byte()).Draw(t, "value"))}, {"user.b", ""}}
 		}
 		if some.Draw(t, "newer") {
-			e.Extra = []ExtraField{{66, []byte{0x81, 0x01}}, {1 << 40, []byte{0xf6}}}
+			e.Extra = []ExtraField{{66, []byte{0x81, 0x01}}, {1 << 40, []byte{0xf5}}}
 		}
 		return e
 	})

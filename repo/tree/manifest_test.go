@@ -155,7 +155,7 @@ func TestDecodeManifestRefusesForms(t *testing.T) {
 		want error
 	}{
 		"fits":                    {"a4 01 01 03 82 00 00 0a 80 11 01", nil},
-		"optional field":          {"a5 01 01 03 82 00 00 0a 80 11 01 1840 f6", nil},
+		"optional field":          {"a5 01 01 03 82 00 00 0a 80 11 01 1840 f5", nil},
 		"reserved data key":       {"a5 01 01 03 82 00 00 0a 80 11 01 1828 00", ErrNewer},
 		"reserved entity index":   {"a5 01 01 03 82 00 00 0a 80 11 01 182b 00", ErrNewer},
 		"unknown 27":              {"a5 01 01 03 82 00 00 0a 80 11 01 181b 00", ErrNewer},

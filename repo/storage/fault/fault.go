@@ -71,15 +71,6 @@ func New(inner storage.Store, rules ...Rule) *Store {
 	return s
 }
 
-// StopAt returns a store that accepts nothing from operation i on. With done,
-// operation i is done still, and only its answer lost.
-func StopAt(inner storage.Store, i int, done bool) *Store {
-	if done {
-		return New(inner, Rule{At: i, Do: StopDone})
-	}
-	return New(inner, Rule{At: i, Do: Stop})
-}
-
 // Arm replaces the rules, empties the log, counts from 0 again and ends a stop.
 func (s *Store) Arm(rules ...Rule) {
 	s.mu.Lock()

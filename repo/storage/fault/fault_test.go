@@ -127,10 +127,10 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-func TestStopAt(t *testing.T) {
-	for _, done := range []bool{false, true} {
+func TestStop(t *testing.T) {
+	for do, done := range map[fault.Action]bool{fault.Stop: false, fault.StopDone: true} {
 		m := mem.New(nil)
-		s := fault.StopAt(m, 1, done)
+		s := fault.New(m, fault.Rule{At: 1, Do: do})
 		if err := put(t.Context(), s, "a", "x"); err != nil {
 			t.Fatal(err)
 		}

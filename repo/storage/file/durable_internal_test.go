@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/storage"
 )
 
@@ -86,10 +87,7 @@ func trace(t *testing.T, cmd *exec.Cmd, dir string) (calls []string) {
 	strace := exec.CommandContext(t.Context(), "strace", append(args, cmd.Args...)...)
 	strace.Env = cmd.Env
 	if err := exec.Command("strace", "-qq", "-o", out, "true").Run(); err != nil {
-		if os.Getenv("STORE_REQUIRE") == "all" {
-			t.Fatalf("STORE_REQUIRE=all, and strace does not work: %v", err)
-		}
-		t.Skipf("needs strace, which does not work here: %v", err)
+		needtest.Without(t, "strace", "strace does not work here: "+err.Error())
 	}
 	if text, err := strace.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/storage"
 )
 
@@ -49,10 +50,7 @@ func inNamespaces(t *testing.T, uid int, more uintptr) (dir string, inside bool)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		if os.Getenv("STORE_REQUIRE") == "all" {
-			t.Fatalf("STORE_REQUIRE=all, and user namespaces are not to be had: %v", err)
-		}
-		t.Skipf("needs user namespaces, which are not to be had here: %v", err)
+		needtest.Without(t, "namespaces", "user namespaces are not to be had here: "+err.Error())
 	}
 	err := cmd.Wait()
 	t.Logf("in namespaces:\n%s", out.Bytes())
