@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
@@ -23,8 +24,8 @@ type Listing struct {
 	dead map[pack.ID]bool // named by a record, or marked damaged and not released
 	// deleted are the packs of records that say they are all deleted: nothing else may be left out of a merged segment.
 	deleted map[pack.ID]bool
-	// damaged is set when a damaged mark without a release is there.
-	damaged bool
+	// damaged are the packs that a mark without a release says are damaged, by name, and when it was put by the clock of who did.
+	damaged map[string]time.Time
 	// blind is set when a record or mark could not be read: then nothing counts as stored.
 	blind   bool
 	newer   error           // a record or mark that a newer program wrote: reading goes on, writing does not
@@ -37,7 +38,7 @@ type Listing struct {
 
 // listAll lists the repository as W2 says.
 func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
-	l := &Listing{dead: map[pack.ID]bool{}, deleted: map[pack.ID]bool{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
+	l := &Listing{dead: map[pack.ID]bool{}, deleted: map[pack.ID]bool{}, damaged: map[string]time.Time{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
 	if err := r.listCondemned(ctx, l); err != nil {
 		return nil, err
 	}
@@ -150,7 +151,9 @@ func (l *Listing) apply(marks map[record.ID]*record.Mark) {
 		switch m.Kind {
 		case record.Damaged:
 			for _, name := range m.Objects {
-				l.damaged = true
+				if at := time.Unix(0, m.HostClock); at.After(l.damaged[name]) {
+					l.damaged[name] = at
+				}
 				if id, err := pack.ParseID(name[strings.LastIndexByte(name, '/')+1:]); err == nil {
 					l.dead[id] = true
 				}

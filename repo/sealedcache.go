@@ -9,9 +9,11 @@ import (
 
 // sealedCache keeps small sealed objects of one kind on this host, as they lie in the store: they are never edited, and a session needs
 // all manifests of its source, and health all reports, none of which anything relies on. They are opened like those of the store, so that
-// one which is damaged or another's is noticed and read again. Who lists snapshots for people reads the store, and sees what is damaged there.
+// one which is damaged or another's is noticed and read again. Who lists snapshots for people reads the store, and sees what is damaged there; Survey,
+// which looks every few minutes, reads the newest ones there.
 type sealedCache struct {
-	path string // empty: nothing is kept
+	path   string          // empty: nothing is kept
+	reread map[string]bool // objects that are read from the store all the same
 
 	mu    sync.Mutex
 	have  map[string][]byte // by object name, as loaded
@@ -40,7 +42,7 @@ func (r *Repo) loadSealed(file string) *sealedCache {
 
 // get returns the sealed bytes of an object of that size, or nil.
 func (c *sealedCache) get(name string, size int64) []byte {
-	if b := c.have[name]; int64(len(b)) == size {
+	if b := c.have[name]; int64(len(b)) == size && !c.reread[name] {
 		return b
 	}
 	return nil
@@ -57,7 +59,7 @@ func (c *sealedCache) use(name string, sealed []byte, isNew bool) {
 		c.used = map[string][]byte{}
 	}
 	c.used[name] = sealed
-	if isNew {
+	if isNew && !bytes.Equal(c.have[name], sealed) {
 		c.fresh++
 	}
 }

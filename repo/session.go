@@ -158,7 +158,7 @@ func (s *Session) Trees(ctx context.Context) (*TreeReader, error) {
 // that the last run saw.
 func (s *Session) Unlooked(parent *tree.Manifest) bool {
 	_, list := s.current()
-	if list.damaged || list.blind {
+	if len(list.damaged) > 0 || list.blind {
 		return false
 	}
 	seen := map[record.ID]bool{}

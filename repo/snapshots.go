@@ -51,7 +51,12 @@ func (r *Repo) Snapshots(ctx context.Context) ([]*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snaps, err := r.readSnapshots(ctx, l, l.Snapshots)
+	return r.snapshots(ctx, l, new(sealedCache))
+}
+
+// snapshots reads the manifests of a listing, from a cache those that it has.
+func (r *Repo) snapshots(ctx context.Context, l *Listing, cache *sealedCache) ([]*Snapshot, error) {
+	snaps, err := r.readSnapshotsBy(ctx, l, l.Snapshots, cache)
 	if copyErr := r.findCopy(ctx, l, snaps); copyErr != nil {
 		return nil, copyErr
 	}

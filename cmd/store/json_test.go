@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"savepoint/verify/health"
 )
 
 // TestJSONDocumented holds docs/json.md to the documents: under each heading, every field of the document has a row, and every
@@ -27,6 +29,7 @@ func TestJSONDocumented(t *testing.T) {
 		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
 		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
 		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
+		"Health": reflect.TypeFor[health.Status](),
 	} {
 		documented := map[string]bool{}
 		for _, m := range row.FindAllStringSubmatch(sections[name], -1) {
@@ -64,6 +67,9 @@ func fieldsOf(t, skip reflect.Type) map[string]bool {
 		return names
 	}
 	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names[name] = true
 		for inner := range fieldsOf(f.Type, skip) {

@@ -17,7 +17,8 @@ var allowed = map[string][]string{
 	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record"},
 	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
-	"verify": {},
+	"verify":        {},
+	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify"},
 
 	"repo/storage":   {},
 	"repo/storage/*": {"repo/storage"},
@@ -61,6 +62,7 @@ var fences = []fence{
 	{Import: "github.com/fxamacker/cbor", Packages: []string{"internal/wire"}},
 	{Import: "github.com/goccy/go-yaml", Packages: []string{"internal/policy"}},
 	{Import: "github.com/prometheus/client_golang", Packages: []string{"repo/storage/meter", "cmd/..."}, Files: []string{"metrics.go"}},
+	{Import: "github.com/prometheus/common/expfmt", Packages: []string{"verify/health"}},
 
 	{Import: "github.com/spf13/cobra", Packages: []string{"cmd/..."}},
 	{Import: "github.com/spf13/pflag", Packages: []string{"cmd/..."}},

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+
+	"savepoint/verify"
+	"savepoint/verify/health"
+)
+
+// Widths and numbers of lines that keep the text to what a person reads.
+const (
+	sourceWidth    = 28
+	listedWarnings = 20
+)
+
+// printHealth prints a status for people: a line that sums it up, a table of the sources, a line about verifications, then what to do.
+func (a *app) printHealth(s *health.Status) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, a.healthSummary(s))
+	if len(s.Sources) > 0 {
+		fmt.Fprintln(&b)
+	}
+	t := table{header: []string{"SOURCE", "LAST BACKUP", "EXPOSED", "SIZE", "LAST DRILL", "PROVEN", "RTO", "RPO"}, right: map[int]bool{2: true, 3: true, 6: true, 7: true}}
+	for _, x := range s.Sources {
+		t.add(a.healthRow(s.LookedAt, x)...)
+	}
+	if err := t.print(&b); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\n%s\n", a.verifyLine(s))
+	if len(s.Warnings) > 0 {
+		fmt.Fprintln(&b)
+	}
+	for _, w := range s.Warnings[:min(listedWarnings, len(s.Warnings))] {
+		fmt.Fprintf(&b, "%s: %s\n", strings.TrimRight(printable(w.Message), "."), w.Next)
+	}
+	if more := len(s.Warnings) - listedWarnings; more > 0 {
+		fmt.Fprintf(&b, "and %d more; --json has all\n", more)
+	}
+	_, err := io.WriteString(a.out, b.String())
+	return err
+}
+
+// healthSummary answers in one line: is all well, and when was a restore last proven.
+func (a *app) healthSummary(s *health.Status) string {
+	bad := 0
+	var proven *health.Source
+	for _, x := range s.Sources {
+		if x.State != health.Good {
+			bad++
+		}
+		if x.LastProven != nil && (proven == nil || x.LastProven.At.After(proven.LastProven.At)) {
+			proven = x
+		}
+	}
+	verdict := "ok"
+	switch {
+	case s.ExitCode == exitDamage:
+		verdict = "DAMAGE"
+	case len(s.Sources) == 0:
+		verdict = "nothing was backed up yet"
+	case bad > 0:
+		verdict = fmt.Sprintf("%d of %s needs attention", bad, plural(len(s.Sources), "source", "sources"))
+		if bad > 1 {
+			verdict = fmt.Sprintf("%d of %s need attention", bad, plural(len(s.Sources), "source", "sources"))
+		}
+	case len(s.Warnings) > 0:
+		verdict = "the sources are well, the repository needs attention"
+	}
+	if proven == nil {
+		return verdict + "; no restore was ever proven"
+	}
+	d := proven.LastProven
+	return fmt.Sprintf("%s; a restore was last proven %s (%s ago): %s in %s", verdict, a.timeText(d.At), health.Age(s.LookedAt.Sub(d.At)),
+		printable(proven.Name()), secondsText(d.RTO))
+}
+
+func (a *app) healthRow(now time.Time, x *health.Source) []string {
+	row := []string{elide(printable(x.Name()), sourceWidth), "never", "all", "", "never", "never", "", ""}
+	if b := x.LastBackup; b != nil {
+		row[1], row[3] = health.Age(now.Sub(b.Published)), sizeText(b.Bytes)
+		if word := backupWord(b); word != "" {
+			row[1] += ", " + word
+		}
+	} else if x.LastReport != nil {
+		row[1] = health.Age(now.Sub(x.LastReport.At)) + ", forgotten"
+	}
+	if x.RecoveryPoint != nil {
+		row[2] = health.Age(now.Sub(x.RecoveryPoint.WindowStart))
+	}
+	if d := x.LastDrill; d != nil {
+		row[4] = health.Age(now.Sub(d.At)) + ", " + verdictWord(d.Verdict)
+	}
+	if d := x.LastProven; d != nil {
+		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04")
+	}
+	if d := x.LastMeasured(); d != nil {
+		row[6], row[7] = secondsText(d.RTO), health.Age(time.Duration(min(*d.RPO, 1e9)*float64(time.Second)))
+	}
+	return row
+}
+
+// backupWord says what is wrong with a snapshot.
+func backupWord(b *health.Backup) string {
+	switch {
+	case b.Late:
+		return "late"
+	case b.Suspect:
+		return "suspect"
+	case b.Faults > 0:
+		return plural(b.Faults, "fault", "faults")
+	case b.Completeness != "complete":
+		return b.Completeness
+	}
+	return ""
+}
+
+func verdictWord(v verify.Verdict) string {
+	if v == verify.ObjectiveMissed {
+		return "missed"
+	}
+	return elide(printable(string(v)), 13)
+}
+
+func (a *app) verifyLine(s *health.Status) string {
+	level := func(name string, l health.Level) string {
+		switch {
+		case l.LastWhole != nil && l.Last.At.Equal(*l.LastWhole):
+			return fmt.Sprintf("%s whole %s ago", name, health.Age(s.LookedAt.Sub(*l.LastWhole)))
+		case l.LastWhole != nil:
+			return fmt.Sprintf("%s last whole %s ago", name, health.Age(s.LookedAt.Sub(*l.LastWhole)))
+		case l.Last != nil:
+			return name + " never found whole"
+		}
+		return name + " never"
+	}
+	v := s.Verify
+	parts := []string{"verify: " + level("structure", v.Structure), level("data", v.Data)}
+	if v.Coverage != nil {
+		parts = append(parts, fmt.Sprintf("%s of %s read back within 30 days", humanize.Comma(int64(v.ReadBack)), plural(v.Packs, "pack", "packs")))
+	}
+	switch {
+	case v.Never != nil && *v.Never > 0:
+		parts = append(parts, humanize.Comma(int64(*v.Never))+" never")
+	case v.Oldest != nil:
+		parts = append(parts, "the oldest "+health.Age(s.LookedAt.Sub(*v.Oldest))+" ago")
+	}
+	if n := len(s.Damaged); n > 0 {
+		parts = append(parts, plural(n, "pack", "packs")+" marked damaged")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// secondsText returns a measured duration with two or three digits.
+func secondsText(s *float64) string {
+	switch {
+	case s == nil:
+		return "unknown"
+	case *s < 9.95:
+		return fmt.Sprintf("%.1fs", max(*s, 0))
+	case *s >= 60 && *s < 3600:
+		return fmt.Sprintf("%dm%02ds", int(*s)/60, int(*s)%60)
+	}
+	return health.Age(time.Duration(min(*s, 1e9) * float64(time.Second)))
+}
+
+// elide shortens a text to a width, its middle left out.
+func elide(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	r := []rune(s)
+	head := (width - 1) / 3
+	return string(r[:head]) + "…" + string(r[len(r)-(width-1-head):])
+}

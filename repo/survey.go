@@ -1,0 +1,71 @@
+package repo
+
+import (
+	"context"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"savepoint/repo/storage"
+)
+
+// Survey is what lists and small objects tell of a repository. Nothing in it was read from a pack.
+type Survey struct {
+	Snapshots []*Snapshot     // as of Repo.Snapshots
+	Reports   []*StoredReport // as of Repo.Reports
+	Damaged   []MarkedPack    // in order of name
+	// BadSnapshots and BadReports name what cannot be read, and wrap ErrCorrupt or ErrNewer; nil when all could be.
+	BadSnapshots, BadReports error
+}
+
+// MarkedPack is a pack that a mark without a release says is damaged.
+type MarkedPack struct {
+	Name   string
+	Marked time.Time // by the clock of the host that put the mark
+}
+
+// Survey looks at a repository as often as every few minutes: manifests and reports that this host read before come from its cache, but for
+// the newest manifests of each source, which are read every time. So it sees that one of these is damaged, and that an object is gone, has
+// another size, or is new and unreadable; a bit that flipped in an older one that was read before is for verify to find. An error means
+// that it could not look.
+func (r *Repo) Survey(ctx context.Context) (*Survey, error) {
+	l, err := r.listAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Survey)
+	for _, name := range slices.Sorted(maps.Keys(l.damaged)) {
+		s.Damaged = append(s.Damaged, MarkedPack{name, l.damaged[name]})
+	}
+	cache := r.loadSealed("manifests-all") // a session's cache holds those of its source alone
+	cache.reread = newestOfEach(l.Snapshots)
+	s.Snapshots, err = r.snapshots(ctx, l, cache)
+	if s.BadSnapshots = err; err != nil && !unreadable(err) {
+		return nil, err
+	}
+	s.Reports, err = r.Reports(ctx)
+	if s.BadReports = err; err != nil && !unreadable(err) {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readAlways is how many manifests of each source Survey reads from the store every time.
+const readAlways = 2
+
+// newestOfEach returns the names of the newest manifests in each source's folder. The listing is in order of name, and names begin with
+// the start of the window.
+func newestOfEach(infos []storage.Info) map[string]bool {
+	out := map[string]bool{}
+	folder, n := "", 0
+	for _, i := range slices.Backward(infos) {
+		if f := path.Dir(i.Name); f != folder {
+			folder, n = f, 0
+		}
+		if n++; n <= readAlways {
+			out[i.Name] = true
+		}
+	}
+	return out
+}

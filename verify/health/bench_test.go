@@ -1,0 +1,75 @@
+package health_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"savepoint/repo"
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/storage/file"
+	"savepoint/verify"
+	"savepoint/verify/health"
+)
+
+// BenchmarkLook looks at 10,000 snapshots of 40 sources and 10,000 reports in a folder.
+func BenchmarkLook(b *testing.B) {
+	const sources, each = 40, 250
+	dir := b.TempDir()
+	st, err := file.Open(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &world{t: b, cache: b.TempDir(), now: time.Now()}
+	w.init(st)
+	for n := range sources {
+		dataset, host := fmt.Sprintf("world-%d", n/8), fmt.Sprintf("host-%d", n)
+		var snap *repo.Snapshot
+		err := w.repo.Write(b.Context(), dataset, host, func(ctx context.Context, s *repo.Session) error {
+			for range each {
+				if snap, err = s.Commit(ctx, manifest()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range each {
+			switch {
+			case i%2 == 0:
+				w.put(dataset, host, &record.Report{Kind: record.BackupReport, Manifest: snap.Name, Published: snap.Stored.UnixNano()})
+			case i%50 == 1:
+				var read []record.ReadBack
+				for p := range 200 {
+					read = append(read, record.ReadBack{PackRef: record.PackRef{Kind: pack.Data, ID: pack.ID{byte(p), byte(n), byte(i)}}, Time: w.clock().UnixNano()})
+				}
+				w.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 100000}}, read...)
+			default:
+				w.drill(dataset, host, snap, verify.Restored)
+			}
+		}
+	}
+	run := func(b *testing.B, cache func() string) {
+		for b.Loop() {
+			r, err := repo.Open(b.Context(), st, repo.Secret{Passphrase: password}, repo.Options{Cache: cache()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, err := health.Look(b.Context(), r, health.Options{})
+			if err != nil || len(s.Sources) != sources || len(s.Unreadable) > 0 {
+				b.Fatalf("%v, %+v", err, s)
+			}
+			var text bytes.Buffer
+			if err := health.WriteMetrics(&text, s, health.MetricsOptions{Repository: true}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("warm", func(b *testing.B) { run(b, func() string { return w.cache }) })
+	b.Run("cold", func(b *testing.B) { run(b, b.TempDir) })
+}

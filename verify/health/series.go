@@ -1,0 +1,132 @@
+package health
+
+import "time"
+
+// The labels of backup_last_status.
+const (
+	statusSuccess     = "success"
+	statusPartial     = "partial"     // with faults, or suspect
+	statusInterrupted = "interrupted" // it has not finished
+	statusLate        = "late"        // stored too late to count
+)
+
+// phases are those of a drill, and levels those of a verification.
+var (
+	phases = []string{"open", "index", "select", "plan", "transfer", "metadata"}
+	levels = []string{"structure", levelData}
+)
+
+func statusOf(b *Backup) string {
+	switch {
+	case b == nil:
+		return ""
+	case b.Completeness == interrupted:
+		return statusInterrupted
+	case b.Late:
+		return statusLate
+	case b.Suspect, b.Completeness != "complete":
+		return statusPartial
+	}
+	return statusSuccess
+}
+
+func (c *collector) collectBackups(e emitter, s *Source) {
+	var published *time.Time
+	if b := s.LastBackup; b != nil {
+		published = &b.Published
+		e.emit(c.bytes, float64(b.Bytes))
+		e.emit(c.newBytes, float64(b.New))
+		e.emit(c.newStored, float64(b.NewStored))
+		e.emit(c.files, float64(b.Files))
+		e.emit(c.faults, float64(b.Faults))
+		e.emit(c.seconds, b.Seconds)
+	}
+	e.emit(c.published, since(published))
+	e.emit(c.success, since(s.LastSuccess))
+	e.oneOf(c.lastStatus, statusOf(s.LastBackup), statusSuccess, statusPartial, statusInterrupted, statusLate)
+	for _, n := range s.Backups {
+		e.emit(c.backups, float64(n.Runs), n.Result)
+	}
+	e.emit(c.point, seconds(exposedSince(s)), "committed")
+	e.emit(c.point, since(s.Restored), "restored")
+	e.emit(c.point, since(s.Drilled), "drilled")
+}
+
+func (c *collector) collectDrills(e emitter, s *Source) {
+	var ran, success *time.Time
+	result := ""
+	if d := s.LastDrill; d != nil {
+		ran, result = &d.At, labelOf(d.Verdict)
+	}
+	if d := s.LastProven; d != nil {
+		success = &d.At
+	}
+	e.emit(c.drillRun, since(ran))
+	e.emit(c.drillSuccess, since(success))
+	for _, r := range drillResults {
+		e.emit(c.drillResult, number(result == r.label), r.label)
+	}
+	e.emit(c.drillDamage, number(s.UnhealedDamage != nil))
+	for _, n := range s.Drills {
+		e.emit(c.drills, float64(n.Runs), n.Result)
+	}
+	if s.measured == nil {
+		return
+	}
+	d := s.measured.doc
+	e.emit(c.rta, d.RTO.Seconds)
+	e.emit(c.rpa, d.RPO.Seconds)
+	took := map[string]float64{}
+	for _, p := range d.RTO.Phases {
+		took[p.Name] += p.Seconds
+	}
+	for _, p := range phases { // those of a later program are in the whole alone
+		e.emit(c.phase, took[p], p)
+	}
+	e.emit(c.restored, float64(d.Restored.Bytes))
+	e.emit(c.restoredFiles, float64(d.Restored.Files))
+	e.emit(c.fetched, float64(d.Restored.Fetched))
+}
+
+func (c *collector) collectRepository(e emitter) {
+	v := &c.status.Verify
+	for i, l := range []Level{v.Structure, v.Data} {
+		var ran *time.Time
+		if l.Last != nil {
+			ran = &l.Last.At
+		}
+		e.emit(c.checkRun, since(ran), levels[i])
+		e.emit(c.checkSuccess, since(l.LastWhole), levels[i])
+	}
+	if last := v.Structure.Last; last != nil {
+		e.emit(c.findings, float64(last.Findings))
+	}
+	e.emit(c.checkDamage, number(v.Unhealed != nil))
+	switch {
+	case v.Never == nil, *v.Never > 0:
+		e.emit(c.oldest, 0)
+	case v.Oldest != nil:
+		e.emit(c.oldest, seconds(*v.Oldest))
+	}
+	if v.Never != nil {
+		e.emit(c.never, float64(*v.Never))
+	}
+	if v.Coverage != nil {
+		e.emit(c.coverage, *v.Coverage, "30d")
+	}
+	e.emit(c.damaged, float64(len(c.status.Damaged)))
+	for _, kind := range []string{KindSnapshot, KindReport, KindDocument} {
+		e.emit(c.unreadable, float64(c.status.count(kind)), kind)
+	}
+}
+
+// count returns how many objects of a kind cannot be read.
+func (s *Status) count(kind string) int {
+	n := 0
+	for _, u := range s.Unreadable {
+		if u.Kind == kind {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,174 @@
+package health
+
+import (
+	"encoding/json"
+	"time"
+
+	"savepoint/verify"
+)
+
+// Status is what is known of a repository and its sources. Its times are storage times in UTC.
+type Status struct {
+	ExitCode int `json:"exit_code"` // 4 with damage that nothing saw healed, 1 when something needs a newer program, else 0
+	// LookedAt is this host's clock, or the newest time that the storage has shown when that is later: ages count up to it.
+	LookedAt    time.Time    `json:"looked_at"`
+	ClockBehind float64      `json:"clock_behind_seconds,omitempty"` // how far this host's clock is behind that time
+	Sources     []*Source    `json:"sources"`                        // what needs attention first
+	Verify      Verification `json:"verify"`
+	Damaged     []string     `json:"damaged_packs"` // that a mark says are damaged
+	Unreadable  []Unreadable `json:"unreadable"`
+	Warnings    []Warning    `json:"warnings"` // the worst first
+	Run         string       `json:"run"`
+}
+
+// Source is a dataset of a host.
+type Source struct {
+	Dataset string `json:"dataset"`
+	Class   string `json:"class,omitempty"`
+	Host    string `json:"host"`
+	State   State  `json:"state"`
+	// LastBackup is the snapshot that was published last, whatever it is worth; interrupted ones only when a backup has not been
+	// finished since.
+	LastBackup *Backup `json:"last_backup,omitempty"`
+	// RecoveryPoint is the newest snapshot that is complete, on time and not suspect: what was written after its start would be lost.
+	RecoveryPoint *Backup `json:"recovery_point,omitempty"`
+	// LastSuccess is when the last backup was published that was worth that, also when it has been forgotten since.
+	LastSuccess *time.Time `json:"last_success_at,omitempty"`
+	// LastReport is the last backup that left a report. One that failed leaves none.
+	LastReport *Report `json:"last_report,omitempty"`
+	LastDrill  *Drill  `json:"last_drill,omitempty"`
+	// LastProven is the last drill whose verdict is that everything came back.
+	LastProven *Drill `json:"last_proven,omitempty"`
+	// Restored and Drilled are the starts of the newest recovery points that a drill restored, and that a probe passed as well.
+	Restored *time.Time `json:"restored_point_at,omitempty"`
+	Drilled  *time.Time `json:"drilled_point_at,omitempty"`
+	// UnhealedDamage is the drill that found damage when none since came to its end without.
+	UnhealedDamage *Drill `json:"unhealed_damage,omitempty"`
+	// Backups and Drills count reports by result. They are empty when reports cannot be read: then the counts are not known.
+	Backups []Count `json:"backup_runs"`
+	Drills  []Count `json:"drill_runs"`
+
+	measured *Drill // the last drill that measured times
+}
+
+// LastMeasured returns the last drill in which everything came back, so that it measured times; nil when there is none.
+func (s *Source) LastMeasured() *Drill { return s.measured }
+
+// Name returns dataset@host.
+func (s *Source) Name() string { return s.Dataset + "@" + s.Host }
+
+// State says what is the matter with a source.
+type State string
+
+// The states, the worst first.
+const (
+	Damaged       State = "damage"            // a drill found it, and no later one saw it healed
+	NeverBackedUp State = "never backed up"   // the configuration names it
+	NoPoint       State = "no recovery point" // nothing complete to go back to
+	Stopped       State = "stopped"           // backups came at intervals, and now none has for long
+	Faulty        State = "faults"            // the last backup is not what a backup should be
+	DrillMissed   State = "objective missed"  // by the last drill
+	DrillFailed   State = "drill failed"      // it could not run, or says nothing
+	NeverDrilled  State = "never drilled"
+	Good          State = "ok"
+)
+
+// Backup is one snapshot.
+type Backup struct {
+	Snapshot     string    `json:"snapshot"` // ID
+	Published    time.Time `json:"published_at"`
+	WindowStart  time.Time `json:"window_start"`
+	WindowEnd    time.Time `json:"window_end"`
+	Completeness string    `json:"completeness"`
+	Suspect      bool      `json:"suspect"`
+	Late         bool      `json:"late"`
+	Faults       uint64    `json:"fault_count"`
+	Files        uint64    `json:"files"`
+	Bytes        uint64    `json:"bytes"`
+	New          uint64    `json:"new_bytes"`
+	NewStored    uint64    `json:"new_stored_bytes"`
+	Seconds      float64   `json:"seconds"`
+}
+
+// Report is one run of a backup that was reported.
+type Report struct {
+	At       time.Time `json:"at"`
+	ExitCode int       `json:"exit_code"`
+	Message  string    `json:"message,omitempty"`
+}
+
+// Drill is one drill of a source.
+type Drill struct {
+	At       time.Time       `json:"at"`
+	Verdict  verify.Verdict  `json:"verdict"`
+	Snapshot string          `json:"snapshot"`              // ID
+	RTO      *float64        `json:"rto_seconds,omitempty"` // when it measured one
+	RPO      *float64        `json:"rpo_seconds,omitempty"`
+	Object   string          `json:"object"`   // the report
+	Document json.RawMessage `json:"document"` // what the drill printed with --json
+
+	doc *verify.DrillDocument
+}
+
+// Count is how many runs ended in one way.
+type Count struct {
+	Result string `json:"result"`
+	Runs   uint64 `json:"runs"`
+}
+
+// Verification is what is known of the repository's packs.
+type Verification struct {
+	Structure Level `json:"structure"` // runs that read packs back looked at the structure too
+	Data      Level `json:"data"`
+	// Unhealed is the run that found damage when no later one that looked as far came to its end without.
+	Unhealed *Check `json:"unhealed_damage,omitempty"`
+	Packs    uint64 `json:"packs"` // as the last run counted them
+	// ReadBack are the packs that were read back and found whole within Window, and Coverage their share. None: no run has counted.
+	ReadBack uint64   `json:"read_back_packs"`
+	Coverage *float64 `json:"coverage_ratio,omitempty"`
+	Never    *uint64  `json:"never_packs,omitempty"` // that no run has read back, as the last that read packs says
+	// Oldest is when the pack was read back that was not for the longest time; none while some never was.
+	Oldest *time.Time `json:"oldest_at,omitempty"`
+}
+
+// Window is the time within which reading back counts as coverage.
+const Window = 30 * 24 * time.Hour
+
+// Level is how far a verification looked.
+type Level struct {
+	Last      *Check     `json:"last,omitempty"`
+	LastWhole *time.Time `json:"last_whole_at,omitempty"` // that found nothing that harms
+}
+
+// Check is one verification.
+type Check struct {
+	At       time.Time       `json:"at"`
+	ExitCode int             `json:"exit_code"`
+	Findings uint64          `json:"finding_count"`
+	Object   string          `json:"object"`   // the report
+	Document json.RawMessage `json:"document"` // what the verification printed with --json
+
+	doc *verify.CheckDocument
+}
+
+// Unreadable is a manifest or a report that cannot be read, or a report whose document is none. It counts as if it were not there.
+type Unreadable struct {
+	Kind    string `json:"kind"` // snapshot, report or document
+	Message string `json:"message"`
+}
+
+// The kinds of Unreadable. A document that is none is not damage: what it says was sealed by who had the key.
+const (
+	KindSnapshot = "snapshot"
+	KindReport   = "report"
+	KindDocument = "document"
+)
+
+// Warning is one thing that needs attention, with what to do.
+type Warning struct {
+	State   State  `json:"state"`
+	Dataset string `json:"dataset,omitempty"` // none: it is about the repository
+	Host    string `json:"host,omitempty"`
+	Message string `json:"message"`
+	Next    string `json:"next"` // the next command
+}

@@ -1,0 +1,161 @@
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"savepoint/verify"
+)
+
+// states are in order of rank.
+var states = []State{Damaged, NeverBackedUp, NoPoint, Stopped, Faulty, DrillMissed, DrillFailed, NeverDrilled, Good}
+
+func rank(s State) int { return slices.Index(states, s) }
+
+// warn says what needs attention, the worst first, and gives each source its state.
+func (l *look) warn() {
+	for _, u := range l.status.Unreadable {
+		w := Warning{State: Damaged, Message: line(u.Message), Next: l.o.Command("verify")}
+		if u.Kind == KindDocument { // it may be a later program's
+			w.State, w.Next = DrillFailed, l.o.Command("version")
+		}
+		l.add(w)
+	}
+	l.warnChecks()
+	for _, x := range l.sources {
+		l.warnBackups(x)
+		l.warnDrills(x)
+	}
+	slices.SortStableFunc(l.status.Warnings, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
+	})
+}
+
+func (l *look) add(w Warning) { l.status.Warnings = append(l.status.Warnings, w) }
+
+// tell adds a warning about a source, whose state is that of the worst.
+func (l *look) tell(x *sight, state State, next, format string, args ...any) {
+	l.add(Warning{State: state, Dataset: x.Dataset, Host: x.Host, Message: x.Name() + " " + fmt.Sprintf(format, args...), Next: next})
+	if rank(state) < rank(x.State) {
+		x.State = state
+	}
+}
+
+func (l *look) warnBackups(x *sight) {
+	backup := l.backupCommand(x.Source)
+	switch {
+	case x.LastBackup == nil && x.LastReport == nil && x.LastDrill == nil:
+		l.tell(x, NeverBackedUp, backup, "was never backed up; on %s", x.Host)
+		return
+	case x.RecoveryPoint == nil:
+		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time and not suspect; on %s", x.Host)
+	case x.stopped(l.now):
+		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s",
+			Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
+	}
+	switch b := x.LastBackup; {
+	case b == nil:
+	case b.Completeness == interrupted:
+		l.tell(x, Faulty, backup, "has a backup that began at %s and has not finished; it may still run, else on %s", moment(b.WindowStart), x.Host)
+	case b.Late:
+		l.tell(x, Faulty, backup, "has a last snapshot that was stored too late to count; on %s", x.Host)
+	case b.Suspect:
+		l.tell(x, Faulty, backup, "lost more than half of what it had before its last backup; if it should have, on %s with --allow-shrink", x.Host)
+	case b.Faults > 0 || b.Completeness != "complete":
+		l.tell(x, Faulty, backup, "has faults in its last backup, files that are missing or torn: %d; when they can be read, on %s", b.Faults, x.Host)
+	}
+}
+
+func (l *look) warnDrills(x *sight) {
+	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
+	switch d := x.LastDrill; {
+	case x.UnhealedDamage != nil:
+		l.tell(x, Damaged, l.o.Command("verify"), "did not come back whole in the drill of %s%s", moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+	case d == nil && x.RecoveryPoint != nil:
+		l.tell(x, NeverDrilled, drill, "was never drilled")
+	case d == nil || proven(d.Verdict):
+	case d.Verdict == verify.ObjectiveMissed:
+		l.tell(x, DrillMissed, drill, "missed an objective in the drill of %s%s", moment(d.At), reason(d))
+	default:
+		l.tell(x, DrillFailed, drill, "was last drilled at %s: %s%s", moment(d.At), line(string(d.Verdict)), reason(d))
+	}
+}
+
+// reason returns why a drill's verdict is not a better one.
+func reason(d *Drill) string {
+	if len(d.doc.Reasons) == 0 {
+		return ""
+	}
+	return ": " + line(d.doc.Reasons[0])
+}
+
+func (l *look) warnChecks() {
+	v := l.status.Verify
+	check := l.o.Command("verify")
+	if c := v.Unhealed; c != nil {
+		next, what := check, ""
+		for _, f := range c.doc.Findings {
+			if f.Harm == verify.Loss || f.Harm == verify.Risk {
+				what = ": " + line(f.Message)
+				next = cmp.Or(line(f.Next), check)
+				break
+			}
+		}
+		l.add(Warning{State: Damaged, Message: "the verification of " + moment(c.At) + " found damage" + what, Next: next})
+	}
+	if len(l.status.Damaged) > 0 && v.Unhealed == nil && (v.Structure.LastWhole == nil || l.marked.After(*v.Structure.LastWhole)) {
+		l.add(Warning{State: Damaged, Message: fmt.Sprintf("packs are marked as damaged: %d, and no verification has looked since what that costs",
+			len(l.status.Damaged)), Next: check})
+	}
+	switch last := v.Structure.Last; {
+	case last == nil:
+		l.add(Warning{State: NeverDrilled, Message: "the repository was never verified", Next: check})
+	case v.Unhealed == nil && last.ExitCode != 0:
+		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + " did not come to its end", Next: check})
+	}
+	if v.Data.Last == nil {
+		l.add(Warning{State: NeverDrilled, Message: "no pack was ever read back", Next: l.o.Command("verify", "--read-data=5%")})
+	}
+	if behind := l.status.ClockBehind; behind > time.Minute.Seconds() {
+		l.add(Warning{State: Faulty, Message: fmt.Sprintf("this host's clock is at least %s behind the storage's: alerts that compare with it come late",
+			Age(time.Duration(behind*float64(time.Second)))), Next: "timedatectl"})
+	}
+}
+
+// backupCommand returns what backs the source up, to be run on its host.
+func (l *look) backupCommand(s *Source) string {
+	args := []string{"backup", "--dataset", s.Dataset}
+	if path.IsAbs(s.Dataset) {
+		args = []string{"backup", s.Dataset}
+	}
+	return l.o.Command(args...)
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// Age returns a duration for people, in two units at most: 40s, 38m, 5h20m, 3d4h, 41d.
+func Age(d time.Duration) string {
+	d = max(d, 0)
+	two := func(unit time.Duration, large string, part time.Duration, small string) string {
+		if rest := d % unit / part; rest > 0 {
+			return fmt.Sprintf("%d%s%d%s", d/unit, large, rest, small)
+		}
+		return fmt.Sprintf("%d%s", d/unit, large)
+	}
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < day:
+		return two(time.Hour, "h", time.Minute, "m")
+	case d < 10*day:
+		return two(day, "d", time.Hour, "h")
+	}
+	return fmt.Sprintf("%dd", d/day)
+}
