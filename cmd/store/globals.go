@@ -1,13 +1,13 @@
 package main
 
 import (
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
+
+	"savepoint/internal/bytesize"
 )
 
 // globals are the flags that every command has.
@@ -88,14 +88,14 @@ func (a *app) rate(flag, name string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := humanize.ParseBytes(strings.TrimSuffix(text, "/s"))
-	if err != nil || n > math.MaxInt64 {
+	n, err := bytesize.Parse(strings.TrimSuffix(text, "/s"))
+	if err != nil {
 		return 0, usagef("%s %q: bytes a second, such as 50MiB or 800kB", by, text)
 	}
 	if n != 0 && n < leastRate {
 		return 0, usagef("%s %q: at least 16KiB a second, or 0 for no limit", by, text)
 	}
-	return int64(n), nil
+	return n, nil
 }
 
 // checkSettings refuses durations and rates that cannot be meant, also where a command needs none.
