@@ -44,29 +44,46 @@ func (r *Repo) MarkDamaged(ctx context.Context, err error) (string, error) {
 	if l.dead[id] || l.writable() != nil {
 		return "", nil // marked or condemned already, or not ours to mark
 	}
-	var b []byte
-	for range 2 { // once more: a read that went wrong is no damage
-		b, err = r.get(ctx, name, pack.MaxSize)
+	reason, err := r.damageOf(ctx, name, id)
+	if err != nil || reason == "" {
+		return "", err
+	}
+	if err := r.putDamaged(ctx, []string{name}, reason); err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+// damageOf reads a pack up to two times, as a read that went wrong is no damage, and says why its bytes are not those that its name is
+// the hash of; "" when they are.
+func (r *Repo) damageOf(ctx context.Context, name string, id pack.ID) (string, error) {
+	reason := "its bytes are not those that it was stored with"
+	for range 2 {
+		b, err := r.get(ctx, name, pack.MaxSize)
 		if err == nil && blake3.Sum256(b) == id {
 			return "", nil
 		}
 		if err != nil && !gone(err) && !errors.Is(err, ErrCorrupt) {
 			return "", err
 		}
+		if err != nil {
+			reason = err.Error()
+		}
 	}
-	reason := "its bytes are not those that it was stored with"
-	if err != nil {
-		reason = err.Error()
-	}
-	m := record.Mark{Kind: record.Damaged, Objects: []string{name}, Reason: reason, Owner: r.o.Host, HostClock: r.o.Now().UnixNano()}
+	return reason, nil
+}
+
+// putDamaged puts a mark that packs are damaged.
+func (r *Repo) putDamaged(ctx context.Context, names []string, reason string) error {
+	m := record.Mark{Kind: record.Damaged, Objects: names, Reason: reason, Owner: r.o.Host, HostClock: r.o.Now().UnixNano()}
 	payload, err := m.Encode()
 	if err != nil {
-		return "", err
+		return err
 	}
 	if _, _, err := r.putSealed(ctx, seal.Mark, "marks/"+idHex(newID()), payload); err != nil {
-		return "", fmt.Errorf("mark %s as damaged: %w", name, err)
+		return fmt.Errorf("mark %s as damaged: %w", strings.Join(names[:min(3, len(names))], ", "), err)
 	}
-	return name, nil
+	return nil
 }
 
 // Distrusts reports whether err is about a pack that this session does not count on anyway.

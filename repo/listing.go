@@ -36,9 +36,13 @@ type Listing struct {
 	copied  bool   // the objects' times are those of a copy, and say nothing
 }
 
-// listAll lists the repository as W2 says.
+func newListing() *Listing {
+	return &Listing{dead: map[pack.ID]bool{}, deleted: map[pack.ID]bool{}, damaged: map[string]time.Time{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
+}
+
+// listAll lists the repository in the order that Listing names.
 func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
-	l := &Listing{dead: map[pack.ID]bool{}, deleted: map[pack.ID]bool{}, damaged: map[string]time.Time{}, adopted: map[string]bool{}, forgot: map[string]bool{}}
+	l := newListing()
 	if err := r.listCondemned(ctx, l); err != nil {
 		return nil, err
 	}

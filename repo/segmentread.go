@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
@@ -64,35 +63,9 @@ const (
 // readSegments reads segments, several at once, and calls each for all of them, in order; each may be called with an error of
 // readSegment. It ends with the first error that each returns.
 func (r *Repo) readSegments(ctx context.Context, infos []listedSegment, kind pack.Kind, each func(listedSegment, *record.Segment, error) error) error {
-	type result struct {
-		s   *record.Segment
-		err error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	results := make([]chan result, len(infos))
-	next, size := 0, int64(0)
-	for i, info := range infos {
-		for next < len(infos) && (next == i || next-i < aheadSegments && size+infos[next].Size <= aheadBytes) {
-			at, c := infos[next], make(chan result, 1)
-			wg.Go(func() {
-				s, err := r.readSegment(ctx, at, kind)
-				c <- result{s, err}
-			})
-			results[next] = c
-			size += at.Size
-			next++
-		}
-		got := <-results[i]
-		results[i] = nil
-		size -= info.Size
-		if err := each(info, got.s, got.err); err != nil {
-			return err
-		}
-	}
-	return nil
+	return readAhead(ctx, infos, func(ctx context.Context, i listedSegment) (*record.Segment, error) {
+		return r.readSegment(ctx, i, kind)
+	}, each)
 }
 
 func unreadable(err error) bool { return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) }

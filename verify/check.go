@@ -14,7 +14,8 @@ type CheckDocument struct {
 	FindingCnt uint64    `json:"finding_count"`
 	Hit        []Hit     `json:"snapshots_hit"` // at most MaxListed; newest first
 	HitCount   uint64    `json:"snapshots_hit_count"`
-	Marked     []string  `json:"marked"` // packs that are marked damaged since this run
+	Marked     []string  `json:"marked"`               // packs that are marked damaged since this run
+	NotMarked  string    `json:"not_marked,omitempty"` // why other damaged packs could not be
 	Program    string    `json:"program"`
 	Run        string    `json:"run"`
 }
@@ -33,7 +34,7 @@ type Structure struct {
 	OrphanBytes uint64 `json:"orphan_bytes"`
 }
 
-// ReadBack counts the packs that were read in full.
+// ReadBack counts the packs that were read in full and found whole.
 type ReadBack struct {
 	Wanted    string     `json:"wanted,omitempty"` // as --read-data says
 	Packs     uint64     `json:"packs"`

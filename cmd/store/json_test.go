@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"savepoint/verify"
 	"savepoint/verify/health"
 )
 
@@ -29,6 +30,7 @@ func TestJSONDocumented(t *testing.T) {
 		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
 		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
 		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
+		"Verify": reflect.TypeFor[verify.CheckDocument](),
 		"Health": reflect.TypeFor[health.Status](),
 	} {
 		documented := map[string]bool{}

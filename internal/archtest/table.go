@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
 	"verify":        {},
+	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize"},
 	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify"},
 
 	"repo/storage":   {},
@@ -29,6 +30,7 @@ var allowed = map[string][]string{
 	"internal/adapt":            {},
 	"internal/adapt/linktest":   {"repo/storage"},
 	"internal/archtest":         {},
+	"internal/bytesize":         {},
 	"internal/corpus":           {},
 	"internal/corpus/cmd/world": {"internal/corpus", "internal/corpus/world"},
 	"internal/corpus/world":     {},

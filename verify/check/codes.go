@@ -1,0 +1,35 @@
+package check
+
+import "savepoint/verify"
+
+// The codes of findings. docs/json.md says what each means.
+const (
+	CodeConfig         verify.Code = "config-damaged"
+	CodeKeySlot        verify.Code = "key-slot-damaged"
+	CodeSnapshot       verify.Code = "snapshot-damaged"
+	CodeSnapshotGone   verify.Code = "snapshot-gone"
+	CodeSegment        verify.Code = "index-damaged"
+	CodeIndex          verify.Code = "index-incomplete"
+	CodePackMissing    verify.Code = "pack-missing"
+	CodePackSize       verify.Code = "pack-size"
+	CodePackDirectory  verify.Code = "pack-directory"
+	CodePackDamaged    verify.Code = "pack-damaged"
+	CodePackMarked     verify.Code = "pack-marked"
+	CodeTree           verify.Code = "tree-damaged"
+	CodeNeedsCondemned verify.Code = "needs-condemned"
+	CodeNeedsVoid      verify.Code = "needs-void-index"
+	CodeUnsteady       verify.Code = "reads-differ"
+	CodeCondemned      verify.Code = "condemned-damaged"
+	CodeMark           verify.Code = "mark-damaged"
+	CodeLease          verify.Code = "lease-damaged"
+	CodeReport         verify.Code = "report-damaged"
+	CodeReportGone     verify.Code = "report-gone"
+	CodeReportFork     verify.Code = "report-fork"
+	CodeNotOurs        verify.Code = "not-ours"
+)
+
+// versionHint says how a bucket brings objects back.
+const versionHint = "a bucket with versioning brings back what was overwritten or deleted: docs/guide/minio.md"
+
+// putBack is what is left to do for an object that nothing else holds.
+const putBack = "put it back from a replica, a copy or an earlier version of the object; " + versionHint

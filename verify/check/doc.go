@@ -1,0 +1,25 @@
+// Package check verifies a repository: that every object is what was stored, that every chunk which a listed snapshot reaches is located in
+// a pack that is there, and, as far as it is asked to, that packs read back as they were written. What damage costs is worked out chunk by
+// chunk: which snapshots and files need what cannot be read, and whether it lies elsewhere too.
+//
+//	objects ─▶ index and packs ─▶ trees ─▶ read back ─▶ (if anything is wrong) what it costs ─▶ marks ─▶ report
+//
+// It reads the store alone, beside backups and prunes: package repo lists in an order in which what is healthy looks healthy, and nothing
+// is called missing before the index was listed again. An error of the store is never damage: the run ends with it.
+//
+// # Memory
+//
+// No table of all chunks is made. Chunk IDs stand as their first eight bytes, sorted, in four sets (reachable and located ones, of
+// data and of tree chunks) of 32 MiB each; what is more goes to a temporary file, 8 bytes for each chunk and set. Besides:
+//
+//	46 bytes    for each tree chunk: the segments of tree chunks are held, to find pages
+//	32 bytes    for each tree chunk that was visited
+//	250 bytes   for each pack
+//	 80 bytes   for each report, and what its ledger names
+//	             the manifests of all listed snapshots
+//	200 MiB     segments and directories on their way (64 MiB is the longest segment; writers end them at 8 MiB)
+//	 40 MiB     blocks of tree chunks
+//	 48 bytes   for each chunk that is in a damaged pack, or nowhere, when there is damage
+//
+// and, while packs are read back, what readBack says.
+package check

@@ -1,0 +1,197 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"savepoint/repo"
+	"savepoint/repo/record"
+	"savepoint/verify"
+)
+
+// objects is what the small objects of a repository said.
+type objects struct {
+	snapshots []*repo.Snapshot  // that can be read, newest window first
+	lost      []repo.Object     // manifests that cannot
+	sources   map[string]string // by the folder of their snapshots
+	reports   []*repo.StoredReport
+	chains    chains
+}
+
+// lookAtObjects reads everything but segments, packs and trees.
+func (c *checker) lookAtObjects(ctx context.Context) error {
+	c.o.Events.phase("objects", 0)
+	config, err := c.x.Config(ctx)
+	if err != nil {
+		return err
+	}
+	c.small(CodeConfig, verify.Risk, config, "nothing is lost: everything is read with the copy in the key slot, and nothing is written until config is whole; "+putBack)
+	if err := c.x.Keys(ctx, func(o repo.Object) error {
+		c.small(CodeKeySlot, verify.Risk, o, "its secret opens the repository no more: make sure that another one does, as with "+c.o.Command("key", "list")+"; "+putBack)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, s := range c.x.Condemned {
+		c.small(CodeCondemned, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+	}
+	for _, s := range c.x.Gone {
+		c.small(CodeCondemned, verify.Note, s.Object, "nothing: a later prune removes it")
+	}
+	for _, s := range c.x.Marks {
+		c.small(CodeMark, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+	}
+	if err := c.lookAtSnapshots(ctx); err != nil {
+		return err
+	}
+	if err := c.x.Leases(ctx, func(l repo.Inspected[record.Lease]) error {
+		c.small(CodeLease, verify.Note, l.Object, "nothing: leases are judged by their names and times alone")
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := c.lookAtReports(ctx); err != nil {
+		return err
+	}
+	if err := c.x.Outside(ctx); err != nil {
+		return err
+	}
+	for _, name := range c.x.NotOurs() {
+		c.findings.add(verify.Finding{Code: CodeNotOurs, Object: name, Message: "it is no object of a repository", Harm: verify.Note,
+			Next: "nothing; move it away if nothing else needs it there"})
+	}
+	return nil
+}
+
+// small adds a finding for an object that is damaged, and that no snapshot needs for its bytes.
+func (c *checker) small(code verify.Code, harm verify.Harm, o repo.Object, next string) {
+	c.o.Events.step(1)
+	if o.Damage == nil {
+		return
+	}
+	c.findings.add(verify.Finding{Code: code, Object: o.Name, Message: message(o.Damage), Harm: harm, Next: newerFirst(o.Damage, next)})
+}
+
+// newerFirst says of an object that a newer program wrote, or that looks so, to try that first.
+func newerFirst(err error, next string) string {
+	if errors.Is(err, repo.ErrNewer) {
+		return "if a newer program writes into this repository, verify with it; else " + next
+	}
+	return next
+}
+
+// message returns what is wrong, without the name of the object, which a finding has already.
+func message(err error) string {
+	var damage *repo.CorruptError
+	if errors.As(err, &damage) && damage.Err != nil {
+		return strings.ReplaceAll(damage.Err.Error(), "\n", "; ")
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+func (c *checker) lookAtSnapshots(ctx context.Context) error {
+	c.objects.sources = map[string]string{}
+	for _, s := range c.x.Snapshots {
+		c.o.Events.step(1)
+		if s.Damage != nil {
+			c.objects.lost = append(c.objects.lost, s.Object)
+			continue
+		}
+		if err := c.x.SnapshotFault(s.Value); err != nil {
+			c.findings.add(verify.Finding{Code: CodeSnapshot, Object: s.Name, Message: message(err), Harm: verify.Risk,
+				Next: "look at it with " + c.o.Command("ls", s.Value.Short())})
+		}
+		c.objects.snapshots = append(c.objects.snapshots, s.Value)
+		c.objects.sources[folderOf(s.Name)] = s.Value.Source()
+	}
+	slices.SortFunc(c.objects.snapshots, func(a, b *repo.Snapshot) int {
+		return cmp.Or(b.Start().Compare(a.Start()), b.End().Compare(a.End()), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Name, b.Name))
+	})
+	slices.SortFunc(c.objects.lost, func(a, b repo.Object) int { return strings.Compare(a.Name, b.Name) })
+	return c.lookForGaps(ctx)
+}
+
+// folderOf returns the folder that an object lies in.
+func folderOf(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
+
+// lookForGaps notes snapshots that are gone although nobody forgot them: each names the one of its source before it. Interrupted
+// ones go after seven days, so what is older is not spoken of.
+func (c *checker) lookForGaps(ctx context.Context) error {
+	after := map[string]*repo.Snapshot{}
+	var names []string
+	for _, s := range c.objects.snapshots {
+		if s.Prev == "" || after[s.Prev] != nil {
+			continue
+		}
+		if listed, forgotten := c.x.ListedSnapshot(s.Prev); listed || forgotten || !c.recent(s.Prev) {
+			continue
+		}
+		after[s.Prev] = s
+		names = append(names, s.Prev)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	names, err := c.x.Vanished(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		s := after[name]
+		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: name, Harm: verify.Note,
+			Message: fmt.Sprintf("snapshot %s of %s names it as the one before it; it is gone, and nobody forgot it", s.Short(), s.Source()),
+			Next:    "if nobody deleted it on purpose, " + putBack})
+	}
+	return nil
+}
+
+// recent reports whether a snapshot is of the last seven days, by its name.
+func (c *checker) recent(name string) bool {
+	return c.storageNow().Sub(startOf(name)) < repo.MaxSession
+}
+
+// startOf returns the start of a snapshot's read window, in whole seconds, by its name; the zero time when that tells none.
+func startOf(name string) time.Time {
+	text, _, _ := strings.Cut(strings.TrimPrefix(name, folderOf(name)), "-")
+	start, err := time.Parse("20060102T150405Z", text)
+	if err != nil {
+		return time.Time{}
+	}
+	return start
+}
+
+// lookAtReports reads all reports: what they say of packs read back, and whether their chains are whole. A chain that seems broken is
+// looked at again: reports come in while others are listed.
+func (c *checker) lookAtReports(ctx context.Context) error {
+	known := map[string]bool{}
+	for range 2 {
+		err := c.x.Reports(ctx, func(name string) bool { return known[name] }, func(rep repo.Inspected[repo.StoredReport]) error {
+			known[rep.Name] = true
+			c.small(CodeReport, verify.Risk, rep.Object, "no data is lost, but what this run was is not known any more; "+putBack+", or delete it")
+			if rep.Damage != nil {
+				c.objects.chains.unread++
+				return nil
+			}
+			c.objects.chains.add(rep.Value)
+			if len(rep.Value.ReadBack) > 0 {
+				slim := *rep.Value.Report
+				slim.Document, slim.Stats, slim.Phases, slim.Message = nil, nil, nil, ""
+				c.objects.reports = append(c.objects.reports, &repo.StoredReport{Name: rep.Name, Stored: rep.Stored, Report: &slim})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(c.objects.chains.faults(c.objects.snapshots)) == 0 {
+			return nil
+		}
+	}
+	c.findings.add(c.objects.chains.faults(c.objects.snapshots)...)
+	return nil
+}

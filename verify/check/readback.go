@@ -1,0 +1,284 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"savepoint/internal/adapt"
+	"savepoint/repo"
+	"savepoint/repo/pack"
+	"savepoint/repo/record"
+	"savepoint/repo/storage"
+	"savepoint/verify"
+)
+
+const (
+	fewReads     = 2 // requests on their way at least
+	failuresLeft = 8 // packs in a row that the store does not give, after which it is not asked for more
+)
+
+// readOptions of readBack.
+type readOptions struct {
+	Amount Amount
+	Events Events
+	// Now tells the storage time: that at which the run's lease began, and what has passed since by the host's clock. It is called by
+	// many goroutines.
+	Now func() time.Time
+	// Fetches is how many packs may be on their way at a time, if that is faster than fewer, and Checkers how many are checked at a
+	// time; 0: as many as the repository has buffers for packs, and one for each core.
+	Fetches, Checkers int
+}
+
+func (o readOptions) withDefaults(r *repo.Repo) readOptions {
+	o.Fetches = cmp.Or(o.Fetches, r.Options().PackBuffers)
+	o.Checkers = cmp.Or(o.Checkers, min(runtime.GOMAXPROCS(0), o.Fetches))
+	return o
+}
+
+// readResult is what reading packs back found. Lists of packs are in no order.
+type readResult struct {
+	verify.ReadBack
+	Whole    []record.ReadBack // for the report, in the order in which they were found whole
+	Damaged  []packFault       // errors are *repo.CorruptError, which wrap storage.ErrNotExist when the pack is gone
+	Unsteady []packFault       // whole, but errors are *repo.UnsteadyError
+	Failed   []packFault       // nothing is known of them: the store did not give them, or they need a newer program
+	Gone     []pack.ID         // deleted by a prune in the meantime
+}
+
+// packFault is a pack and what is wrong with it.
+type packFault struct {
+	repo.IndexedPack
+	Err error
+}
+
+// readBack reads packs as far as the amount goes, in the order of the ledger, and checks everything about them. Packs are each one that
+// a segment in force names and that was listed with the right size; those that are marked damaged should not be among them, since they would
+// come first every time.
+//
+// An error says that packs could not be looked at, or that the context ended: what was read until then is in the result all the same, and
+// belongs into the report. Damage is no error. With the amount 0 it only counts what the ledger says.
+//
+// Memory: (Fetches + Checkers) × the longest pack, which is 32 MiB ordinarily and 64 MiB at most, and for each checker two times the
+// largest block, 512 KiB ordinarily and 9 MiB at most.
+func readBack(ctx context.Context, r *repo.Repo, packs []repo.IndexedPack, l ledger, o readOptions) (readResult, error) {
+	o = o.withDefaults(r)
+	rb := &reader{r: r, o: o, chosen: l.choose(packs, o.Amount)}
+	defer rb.buffers.unmap()
+	began := o.Now()
+	rb.res.Wanted = o.Amount.String()
+	if o.Events.Phase != nil && len(rb.chosen) > 0 {
+		o.Events.Phase("data", sizeOf(rb.chosen))
+	}
+	err := rb.settleGone(ctx, rb.run(ctx))
+	if err == nil && len(rb.res.Failed) > 0 {
+		err = fmt.Errorf("%d packs could not be read back, the first of them: %w", len(rb.res.Failed), rb.res.Failed[0].Err)
+	}
+	rb.res.Seconds = max(0, o.Now().Sub(began).Seconds())
+	rb.res.count(packs, l)
+	return rb.res, err
+}
+
+// reader reads packs back.
+type reader struct {
+	r       *repo.Repo
+	o       readOptions
+	chosen  []repo.IndexedPack
+	buffers readBuffers
+	reads   *adapt.Limiter
+
+	mu     sync.Mutex
+	res    readResult
+	failed int // packs in a row
+}
+
+// readPack is a pack that was read, but for its check.
+type readPack struct {
+	*repo.IndexedPack
+	at  time.Time // before it was
+	buf []byte
+	err error // damage, as it seems
+}
+
+// run reads all packs. Those who fetch and those who check meet at a channel without room: a pack that was fetched and not taken keeps its
+// permit, so no more buffers are in use than there are permits and checkers.
+func (rb *reader) run(ctx context.Context) error {
+	rb.reads = adapt.New(adapt.Options{Min: min(fewReads, rb.o.Fetches), Max: rb.o.Fetches, SlowDowns: rb.r.Options().SlowDowns})
+	g, ctx := errgroup.WithContext(ctx)
+	got := make(chan readPack)
+	g.Go(func() error {
+		defer close(got)
+		return rb.fetchAll(ctx, got)
+	})
+	for range min(rb.o.Checkers, len(rb.chosen)) {
+		g.Go(func() error {
+			for p := range got {
+				err := rb.check(ctx, p)
+				rb.buffers.put(p.buf)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fetchAll fetches the packs, in their order, as many at a time as the limiter allows.
+func (rb *reader) fetchAll(ctx context.Context, got chan<- readPack) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(rb.o.Fetches, len(rb.chosen)) {
+		g.Go(func() error {
+			for {
+				permit, err := rb.reads.Acquire(ctx)
+				if err != nil {
+					return err
+				}
+				i := next.Add(1) - 1
+				if i < int64(len(rb.chosen)) {
+					err = rb.fetch(ctx, &rb.chosen[i], permit, got)
+				}
+				permit.Release()
+				if err != nil || i >= int64(len(rb.chosen)) {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// fetch fetches a pack and hands it on.
+func (rb *reader) fetch(ctx context.Context, p *repo.IndexedPack, permit *adapt.Permit, got chan<- readPack) error {
+	buf, err := rb.buffers.get()
+	if err != nil {
+		return err
+	}
+	f := readPack{IndexedPack: p, at: rb.o.Now(), buf: buf}
+	f.buf, f.err = rb.r.FetchPack(ctx, p, buf)
+	switch {
+	case f.err == nil:
+		permit.Done(int64(len(f.buf)))
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
+		permit.Done(0)
+	}
+	select {
+	case got <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// check checks a pack and notes what came of it. An error ends the run.
+func (rb *reader) check(ctx context.Context, f readPack) error {
+	chunks, err := rb.r.CheckPack(ctx, f.IndexedPack, f.buf, f.err)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // no fault of the pack
+	}
+	failed := rb.note(f, chunks, err)
+	if rb.o.Events.Step != nil {
+		rb.o.Events.Step(uint64(f.Size))
+	}
+	return failed
+}
+
+func (rb *reader) note(f readPack, chunks int, err error) error {
+	rb.mu.Lock()
+	defer rb.mu.Unlock()
+	fault := packFault{*f.IndexedPack, err}
+	var unsteady *repo.UnsteadyError
+	switch {
+	case err == nil:
+	case errors.As(err, &unsteady):
+		rb.res.Unsteady = append(rb.res.Unsteady, fault)
+	case errors.Is(err, repo.ErrCorrupt):
+		rb.res.Damaged = append(rb.res.Damaged, fault)
+		rb.failed = 0
+		return nil
+	default:
+		rb.res.Failed = append(rb.res.Failed, fault)
+		if rb.failed++; rb.failed >= failuresLeft {
+			return fmt.Errorf("read packs back, of which %d in a row could not be read: %w", rb.failed, err)
+		}
+		return nil
+	}
+	rb.failed = 0
+	rb.res.Packs++
+	rb.res.Bytes += uint64(f.Size)
+	rb.res.Chunks += uint64(chunks)
+	rb.res.Whole = append(rb.res.Whole, record.ReadBack{PackRef: record.PackRef{Kind: f.Kind, ID: f.ID}, Time: f.at.UnixNano()})
+	return nil
+}
+
+// settleGone takes those packs out of the damaged ones that a prune has deleted: a record names them, and had to be listed before they
+// could go. Where that cannot be found out, err being why, nothing is said of packs that are gone.
+func (rb *reader) settleGone(ctx context.Context, err error) error {
+	missing := func(f packFault) bool { return errors.Is(f.Err, storage.ErrNotExist) }
+	if !slices.ContainsFunc(rb.res.Damaged, missing) {
+		return err
+	}
+	var condemned map[pack.ID]bool
+	if err == nil {
+		condemned, err = rb.r.CondemnedPacks(ctx)
+	}
+	rb.res.Damaged = slices.DeleteFunc(rb.res.Damaged, func(f packFault) bool {
+		if !missing(f) {
+			return false
+		}
+		if condemned[f.ID] {
+			rb.res.Gone = append(rb.res.Gone, f.ID)
+		}
+		return condemned[f.ID] || err != nil
+	})
+	return err
+}
+
+// count says how the packs stand after this run.
+func (res *readResult) count(packs []repo.IndexedPack, l ledger) {
+	now := make(map[pack.ID]int64, len(res.Whole))
+	for _, b := range res.Whole {
+		now[b.ID] = b.Time
+	}
+	out := make(map[pack.ID]bool, len(res.Damaged)+len(res.Gone)) // what reading them came to is known
+	for i := range res.Damaged {
+		out[res.Damaged[i].ID] = true
+	}
+	for _, id := range res.Gone {
+		out[id] = true
+	}
+	var oldest *int64
+	for i := range packs {
+		p := &packs[i]
+		if out[p.ID] {
+			continue
+		}
+		at, read := now[p.ID]
+		known := read
+		if !read {
+			res.Remaining += uint64(p.Size)
+			at, known = l[p.ID]
+		}
+		if !known {
+			res.Never++
+		} else if oldest == nil || at < *oldest {
+			oldest = &at
+		}
+	}
+	if oldest != nil && res.Never == 0 {
+		t := time.Unix(0, *oldest).UTC()
+		res.Oldest = &t
+	}
+}
