@@ -30,6 +30,7 @@ type DrillDocument struct {
 	Host        string     `json:"host"`     // of the source
 	Snapshot    string     `json:"snapshot"` // ID
 	Faults      uint64     `json:"fault_count"`
+	Complete    bool       `json:"complete"` // the snapshot is: it has no faults and is not suspect
 	WindowStart time.Time  `json:"window_start"`
 	WindowEnd   time.Time  `json:"window_end"`
 	Ordered     time.Time  `json:"ordered_at"`     // when the drill was asked for, storage time
@@ -40,14 +41,15 @@ type DrillDocument struct {
 	Restored    Restore    `json:"restored"`       // what came back
 	Compared    Comparison `json:"compared"`       // what was read again from disk
 	Conditions  Conditions `json:"conditions"`     // under which all this was measured
-	Damaged     []Lost     `json:"damaged"`        // what the repository lost
+	Damaged     []Lost     `json:"damaged"`        // what the repository lost; at most MaxListed
+	DamagedCnt  uint64     `json:"damaged_count"`  // all of them
 	Program     string     `json:"program"`        // version
 	Run         string     `json:"run"`            // ID of the run
 	Kept        string     `json:"kept,omitempty"` // folder in which the restored data was left
 }
 
-// Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether the conditions allow to hold the time
-// against the objective, Met what came of it.
+// Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether everything came back under conditions
+// that allow to hold the time against an objective, Met what came of it; without an objective nothing is met.
 type Recovery struct {
 	Seconds   float64 `json:"seconds"`
 	Objective float64 `json:"objective_seconds,omitempty"`
@@ -65,12 +67,17 @@ type Phase struct {
 	Received uint64  `json:"received_bytes"`
 }
 
-// Exposure is how much would have been lost: from the start of the snapshot's read window to the incident.
+// Exposure is how much would have been lost: from the start of the read window of the newest complete snapshot, at or before the one
+// that was restored, to the incident. Objective, Judged and Met are as those of Recovery.
 type Exposure struct {
 	Seconds   float64 `json:"seconds"`
 	Objective float64 `json:"objective_seconds,omitempty"`
 	Judged    bool    `json:"judged"`
 	Met       bool    `json:"met"`
+
+	// Since is that start. Without one no snapshot is complete; then Seconds counts from the one that was restored, and is the least that
+	// would have been lost.
+	Since *time.Time `json:"since_at,omitempty"`
 }
 
 // Restore counts what a drill restored.
@@ -102,7 +109,7 @@ type Difference struct {
 
 // Lost is a file or folder that damage in the repository took.
 type Lost struct {
-	Path    string `json:"path"`
+	Path    string `json:"path"` // in the snapshot; empty when a manifest is lost
 	Object  string `json:"object,omitempty"`
 	Message string `json:"message"`
 }

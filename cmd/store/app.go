@@ -136,7 +136,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	a.g.register(root.PersistentFlags())
 	root.AddCommand(a.initCommand(), a.backupCommand(), a.restoreCommand(), a.snapshotsCommand(), a.lsCommand(),
-		a.verifyCommand(), a.healthCommand(), a.keyCommand(), a.adoptCommand(), a.versionCommand())
+		a.drillCommand(), a.verifyCommand(), a.healthCommand(), a.keyCommand(), a.adoptCommand(), a.versionCommand())
 	checkHelp(root)
 	return root
 }

@@ -32,6 +32,7 @@ func TestJSONDocumented(t *testing.T) {
 		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
 		"Verify": reflect.TypeFor[verify.CheckDocument](),
 		"Health": reflect.TypeFor[health.Status](),
+		"Drill":  reflect.TypeFor[verify.DrillDocument](),
 	} {
 		documented := map[string]bool{}
 		for _, m := range row.FindAllStringSubmatch(sections[name], -1) {

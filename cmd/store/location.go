@@ -117,25 +117,32 @@ func (a *app) repoOptions() (repo.Options, error) {
 
 // openRepo opens the repository with the secret that is found. Damage that reading can go on after decides the exit code.
 func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
+	r, _, err := a.openRepoAs(ctx, func(*repo.Options) {}, a.askPassword)
+	return r, err
+}
+
+// openRepoAs is openRepo with other options, and another question for a password.
+func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask func(context.Context) (string, error)) (*repo.Repo, secretSource, error) {
+	var source secretSource
 	loc, err := a.location()
 	if err != nil {
-		return nil, err
+		return nil, source, err
 	}
 	o, err := a.repoOptions()
 	if err != nil {
-		return nil, err
+		return nil, source, err
 	}
 	st, err := a.openStore(ctx, loc, false)
 	if err != nil {
-		return nil, err
+		return nil, source, err
 	}
 	o.SlowDowns = a.meter.SlowDowns
-	var source secretSource
+	change(&o)
 	var secret repo.Secret
 	var askErr error
 	r, err := repo.OpenWith(ctx, st, func() (repo.Secret, error) {
 		if source, askErr = a.secretSource(); askErr == nil {
-			secret, askErr = a.readSecret(ctx, source, a.askPassword)
+			secret, askErr = a.readSecret(ctx, source, ask)
 		}
 		return secret, askErr
 	}, o)
@@ -144,15 +151,15 @@ func (a *app) openRepo(ctx context.Context) (*repo.Repo, error) {
 	}
 	switch {
 	case askErr != nil:
-		return nil, askErr
+		return nil, source, askErr
 	case err != nil:
-		return nil, openError(loc, source.origin, err)
+		return nil, source, openError(loc, source.origin, err)
 	}
 	a.repo = r
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {
 		a.found = worst(a.found, exitDamage)
 	}
-	return r, nil
+	return r, source, nil
 }
 
 // openError says which repository could not be opened.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"savepoint/repo/seal"
 )
@@ -49,10 +50,16 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// condition knows [mounts]: this user can mount a file system in a namespace of its own. STORE_REQUIRE=all makes it a
-// failure that it cannot.
+// condition knows [root], [mounts], this user can mount a file system in a namespace of its own, and [disk], the scripts' folders are on a disk
+// and not in memory. STORE_REQUIRE=all makes it a failure when one of the last two does not hold.
 func condition(name string) (bool, error) {
-	if name != "mounts" {
+	switch name {
+	case "root":
+		return os.Getuid() == 0, nil
+	case "mounts":
+	case "disk":
+		return onDisk()
+	default:
 		return false, errors.New("unknown condition")
 	}
 	err := exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run()
@@ -60,6 +67,19 @@ func condition(name string) (bool, error) {
 		return false, fmt.Errorf("mount in a namespace: %w", err)
 	}
 	return err == nil, nil
+}
+
+// onDisk is [disk].
+func onDisk() (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(os.TempDir(), &st); err != nil {
+		return false, fmt.Errorf("file system of %s: %w", os.TempDir(), err)
+	}
+	memory := int64(st.Type) == unix.TMPFS_MAGIC || int64(st.Type) == unix.RAMFS_MAGIC
+	if memory && os.Getenv("STORE_REQUIRE") == "all" {
+		return false, fmt.Errorf("%s is in memory, where no drill runs: set TMPDIR", os.TempDir())
+	}
+	return !memory, nil
 }
 
 // setup gives a script a cache of its own and lets other users through to its folder.

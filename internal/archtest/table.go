@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"verify":        {},
 	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize"},
 	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify"},
+	"verify/drill":  {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify"},
 
 	"repo/storage":   {},
 	"repo/storage/*": {"repo/storage"},

@@ -75,6 +75,15 @@ func on(now time.Time, days int, clock time.Duration) wall {
 	return wall{time.Date(y, m, d+days, 0, 0, 0, 0, time.UTC).Add(clock)}
 }
 
+// ParseAge reads a length of time as Parse reads an age: 90m, 2h, 3d12h, 1w. What is none is a *SyntaxError.
+func ParseAge(s string) (time.Duration, error) {
+	age, ok, err := parseAge(s)
+	if err == nil && !ok {
+		err = &SyntaxError{Text: s, Reason: "an age is wanted"}
+	}
+	return age, err
+}
+
 // parseAge reads numbers with units from weeks to seconds, the larger first.
 // It reports false if s does not look like an age at all; an error says that
 // it does, and is none.

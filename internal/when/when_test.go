@@ -237,3 +237,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParseAge(t *testing.T) {
+	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "3d12h": 84 * time.Hour, "1w": 7 * 24 * time.Hour, "0s": 0} {
+		if got, err := when.ParseAge(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "2", "1h2d", "-1h", "now", "02:41", "1.5h"} {
+		var syntax *when.SyntaxError
+		if got, err := when.ParseAge(text); !errors.As(err, &syntax) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}

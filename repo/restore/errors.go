@@ -34,18 +34,32 @@ func (e *TargetError) Error() string { return fmt.Sprintf("%s %q: %v", e.Op, e.P
 // Unwrap returns the cause, mostly a syscall.Errno.
 func (e *TargetError) Unwrap() error { return e.Err }
 
-// advise adds to the error that ended a restore what it means and what to do.
+// IncompleteError is the error that ended a restore after it had begun, with what it means and what to do.
+type IncompleteError struct {
+	Target, Marker string // the folder, and the file in it that says that it is incomplete
+	Err            error
+}
+
+// Error says what is left in the target.
+func (e *IncompleteError) Error() string {
+	var t *TargetError
+	unharmed := ""
+	if errors.As(e.Err, &t) {
+		unharmed = "; the repository is unharmed"
+	}
+	return fmt.Sprintf("%v%s; the target is incomplete: what was written is left in %q beside the file %s; empty it and run the restore again",
+		e.Err, unharmed, e.Target, e.Marker)
+}
+
+// Unwrap returns what ended the restore.
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+// advise makes an IncompleteError of what ended a restore, unless it was cancelled.
 func advise(err error, target, marker string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	var t *TargetError
-	unharmed := ""
-	if errors.As(err, &t) {
-		unharmed = "; the repository is unharmed"
-	}
-	return fmt.Errorf("%w%s; the target is incomplete: what was written is left in %q beside the file %s; empty it and run the restore again",
-		err, unharmed, target, marker)
+	return &IncompleteError{target, marker, err}
 }
 
 // lostBy says which object of the repository is at fault for err, which wraps repo.ErrCorrupt.

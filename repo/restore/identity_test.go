@@ -2,7 +2,9 @@ package restore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -43,6 +45,8 @@ func TestIdentity(t *testing.T) {
 type watch struct {
 	plan restore.Plan
 
+	parts []restore.Phase
+
 	mu   sync.Mutex
 	last restore.Progress
 }
@@ -50,6 +54,7 @@ type watch struct {
 func (w *watch) events() restore.Events {
 	return restore.Events{
 		Planned: func(p restore.Plan) { w.plan = p },
+		Phase:   func(p restore.Phase) { w.parts = append(w.parts, p) },
 		Progress: func(p restore.Progress) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -73,8 +78,46 @@ func (w *watch) agree(t *testing.T, snap *repo.Snapshot, res *restore.Result) {
 	if w.last.Bytes != res.Bytes || w.last.FetchedBytes != res.FetchedBytes {
 		t.Errorf("progress ended with %+v, result %+v", w.last, res)
 	}
-	if len(res.Phases) != 3 || res.Phases[0].Name != "plan" || res.Phases[1].Name != "transfer" || res.Phases[2].Name != "metadata" {
-		t.Errorf("phases %v", res.Phases)
+	var order, names []string
+	for _, part := range w.parts {
+		order = append(order, part.Name)
+	}
+	if diff := cmp.Diff([]string{"index", "plan", "index", "plan", "transfer", "metadata"}, order); diff != "" {
+		t.Error(diff)
+	}
+	for _, p := range res.Phases {
+		names = append(names, p.Name)
+		for _, part := range w.parts {
+			if part.Name == p.Name {
+				p.Duration -= part.Duration
+			}
+		}
+		if p.Duration != 0 {
+			t.Errorf("the parts of phase %s are off by %v", p.Name, p.Duration)
+		}
+	}
+	if diff := cmp.Diff([]string{"index", "plan", "transfer", "metadata"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNotApproved is refused when the plan is known: nothing but folders is there, and nothing was fetched.
+func TestNotApproved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "source")
+	write(t, filepath.Join(dir, "a", "b"), noise(1, 1000))
+	_, r, snap := saved(t, dir)
+	no := errors.New("no room")
+	target := filepath.Join(t.TempDir(), "restored")
+	var asked restore.Plan
+	res, err := restore.Run(t.Context(), r, snap, restore.Selection{}, restore.Options{Target: target, Approve: func(p restore.Plan) error {
+		asked = p
+		return no
+	}})
+	if !errors.Is(err, no) || res == nil || res.Files != 0 || res.FetchedBytes != 0 || asked.Bytes != 1000 {
+		t.Errorf("%v, %+v, asked about %+v", err, res, asked)
+	}
+	if _, err := os.Lstat(filepath.Join(target, "a", "b")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
 	}
 }
 

@@ -18,6 +18,26 @@ type item struct {
 	entry  *tree.Entry
 }
 
+// Landing is a root of a snapshot and the place where it lands.
+type Landing struct {
+	Origin string      // its path in the snapshot
+	At     []string    // its path below the target, name by name; none for a root that becomes the target itself
+	Entry  *tree.Entry // without a name
+}
+
+// Layout says where the roots of a snapshot land when all of it is restored. The error wraps ErrSelection. It reads nothing.
+func Layout(ctx context.Context, snap *repo.Snapshot) ([]Landing, error) {
+	items, err := Selection{}.items(ctx, nil, snap)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Landing, len(items))
+	for i, it := range items {
+		out[i] = Landing{Origin: it.origin, At: it.at, Entry: it.entry}
+	}
+	return out, nil
+}
+
 // items finds what is wanted and says where it lands.
 func (s Selection) items(ctx context.Context, src tree.Source, snap *repo.Snapshot) ([]item, error) {
 	if s.Root == "" && len(snap.Roots) != 1 {

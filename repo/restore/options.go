@@ -32,6 +32,9 @@ type Options struct {
 	// Fetches is how many requests may be on their way at a time, if that is faster than fewer; zero is 16. It hides the latency
 	// of a distant store.
 	Fetches int
+	// Approve is asked when it is known what is to be done, before any file is made; folders are there then. Its error ends the
+	// restore. Nil: all is approved.
+	Approve func(Plan) error
 	Events  Events
 	// Now is the clock for the durations of phases; nil is that of the repository.
 	Now func() time.Time
@@ -43,6 +46,9 @@ type Events struct {
 	Planned func(Plan)
 	// Progress is told after every request what has been done so far.
 	Progress func(Progress)
+	// Phase is told whenever a phase ends or pauses for another, with the time since it was told last; the parts of one name add up
+	// to that phase of the result. It is called on the goroutine of Run.
+	Phase func(Phase)
 }
 
 // Plan is what a restore is going to do.

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"savepoint/repo"
@@ -19,13 +20,14 @@ func Run(ctx context.Context, r *repo.Repo, snap *repo.Snapshot, sel Selection, 
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	began := o.Now()
+	j := &job{r: r, o: o, res: &Result{}, rec: &outcome{}, began: o.Now()}
 	src, err := r.Trees(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	j := &job{r: r, o: o, src: src, res: &Result{}, rec: &outcome{}, began: began}
+	j.src = src
+	j.phase("index")
 	if err := j.prepare(ctx, snap, sel); err != nil {
 		return nil, err
 	}
@@ -86,13 +88,21 @@ func (j *job) do(ctx context.Context) error {
 	if err := newWalker(j.p, j.p.dirs, j.src).items(ctx, j.items); err != nil {
 		return err
 	}
+	j.phase("plan")
 	if err := j.p.locate(ctx, j.r); err != nil {
 		return err
 	}
+	j.phase("index")
 	runs := j.p.schedule(j.p.all())
 	j.phase("plan")
+	planned := j.p.summary(runs)
 	if j.o.Events.Planned != nil {
-		j.o.Events.Planned(j.p.summary(runs))
+		j.o.Events.Planned(planned)
+	}
+	if j.o.Approve != nil {
+		if err := j.o.Approve(planned); err != nil {
+			return err
+		}
 	}
 	t := &transfer{r: j.r, p: j.p, w: j.w, o: j.o}
 	if err := t.do(ctx, runs); err != nil {
@@ -116,11 +126,20 @@ func (j *job) do(ctx context.Context) error {
 	return j.t.flush()
 }
 
-// phase ends a phase.
+// phase ends a phase, or a part of one.
 func (j *job) phase(name string) {
 	now := j.o.Now()
-	j.res.Phases = append(j.res.Phases, Phase{name, now.Sub(j.began)})
+	part := Phase{name, now.Sub(j.began)}
 	j.began = now
+	i := slices.IndexFunc(j.res.Phases, func(p Phase) bool { return p.Name == name })
+	if i < 0 {
+		j.res.Phases = append(j.res.Phases, part)
+	} else {
+		j.res.Phases[i].Duration += part.Duration
+	}
+	if j.o.Events.Phase != nil {
+		j.o.Events.Phase(part)
+	}
 }
 
 // damageError returns an error that wraps repo.ErrCorrupt and names the first of what is damaged, or nil.

@@ -31,7 +31,7 @@ type Result struct {
 	Damaged []Damage
 }
 
-// Phase is a part of a run: "plan", "transfer" or "metadata".
+// Phase is a part of a run: "index", in which it is found out where trees and chunks lie, "plan", "transfer" or "metadata".
 type Phase struct {
 	Name     string
 	Duration time.Duration

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"savepoint/internal/when"
+	"savepoint/repo"
+	"savepoint/repo/restore"
+	"savepoint/verify"
+	"savepoint/verify/drill"
+)
+
+type drillOptions struct {
+	selection
+	rto, rpo string
+	scratch  string
+	keep     bool
+	want     struct{ rto, rpo time.Duration }
+}
+
+func (a *app) drillCommand() *cobra.Command {
+	var o drillOptions
+	cmd := &cobra.Command{
+		Use:   "drill [PATH]",
+		Short: "Restore a snapshot into a scratch folder as a replacement host would, compare it, time it, and remove it",
+		Long: "drill proves that a snapshot restores: with an empty cache and no index it restores the newest snapshot, or that of --at, into a\n" +
+			"scratch folder, reads every file again from disk and compares it with what was backed up. It says how long the restore took (RTO)\n" +
+			"and how old the data is (RPO), writes a report into the repository, and removes the folder.\n\n" +
+			"A PATH that the configuration gives to a dataset is that dataset; any other is a path in the snapshot. All of the snapshot is restored.\n\n" + timeForms,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.action(func(ctx context.Context, args []string) error { return a.runDrill(ctx, o, args) }),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.at, "at", "", "the incident: the newest snapshot of what was there at this `TIME` is restored, and its age counts from then")
+	f.StringVar(&o.dataset, "dataset", "", "only of this dataset")
+	f.StringVar(&o.host, "host", "", "only of this host")
+	f.StringVar(&o.rto, "rto", "", "objective: the restore takes at most this long, a `DURATION` such as 4h or 90s; exit code 5 when it is missed")
+	f.StringVar(&o.rpo, "rpo", "", "objective: what comes back is at most this old, a `DURATION` such as 1h or 3d12h; exit code 5 when it is missed")
+	f.StringVar(&o.scratch, "scratch", "", "existing `FOLDER` on a disk with room for all of the snapshot (default: drill in the cache folder)")
+	f.BoolVar(&o.keep, "keep", false, "leave what was restored, and say where it is")
+	return cmd
+}
+
+func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error {
+	if err := a.parseDrill(&o, args); err != nil {
+		return err
+	}
+	_, configured := a.config.Datasets[o.dataset]
+	where, err := a.scratchFor(o.scratch)
+	if err != nil {
+		return err
+	}
+	bar := a.newProgress("drill")
+	doc, err := drill.Run(ctx, drill.Options{
+		Open: a.openForDrill, Select: func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(&o, snaps) },
+		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
+		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Keep:   o.keep, Now: a.now, Run: a.runID, Version: version, Events: a.drillEvents(bar),
+	})
+	bar.end()
+	if doc == nil {
+		return o.offerDrill(a, err)
+	}
+	if printErr := a.printDrill(doc); printErr != nil {
+		return errors.Join(printErr, err)
+	}
+	return a.drillError(&o, doc, err)
+}
+
+// parseDrill reads the argument and the flags. A path of a dataset in the configuration is that dataset.
+func (a *app) parseDrill(o *drillOptions, args []string) error {
+	paths, err := absolutePaths(args)
+	if err != nil {
+		return err
+	}
+	for _, p := range paths {
+		owner, _, owned := a.config.Dataset(p)
+		if owned && o.dataset != "" && o.dataset != owner {
+			return usagef("%s belongs to dataset %s of the configuration, not to %q", printable(p), owner, o.dataset)
+		}
+		if owned {
+			o.dataset = owner
+		} else {
+			o.path = p
+		}
+	}
+	if err := o.parse(a, ""); err != nil {
+		return err
+	}
+	if o.want.rto, err = objective("--rto", o.rto); err != nil {
+		return err
+	}
+	if o.want.rpo, err = objective("--rpo", o.rpo); err != nil {
+		return err
+	}
+	return nil
+}
+
+// objective reads a duration, as ages are written or as Go writes them; 0 when there is none.
+func objective(flag, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := when.ParseAge(text)
+	if err != nil {
+		d, err = time.ParseDuration(text)
+	}
+	if err != nil || d <= 0 {
+		return 0, usagef("%s %q: a duration greater than 0, such as 4h, 90s, 1h30m or 3d12h", flag, text)
+	}
+	return d, nil
+}
+
+// scratchFor returns where drills make their folders. It must not be in the repository, nor the repository in it.
+func (a *app) scratchFor(dir string) (drill.Scratch, error) {
+	where := drill.Scratch{Prefix: "savepoint-drill-"}
+	switch cache := a.cacheFolder(); {
+	case dir != "":
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return where, fmt.Errorf("--scratch: %w", err)
+		}
+		if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+			return where, hinted(usagef("--scratch %s is no folder", printable(dir)), "Name one that is there, on a disk with room for all of the snapshot.")
+		}
+		where.Base = abs
+	case cache == "":
+		return where, hinted(usagef("a drill restores into the cache folder, and --no-cache says that there is none"), "Name a folder on a disk: --scratch DIR.")
+	default:
+		abs, err := filepath.Abs(cache)
+		if err != nil {
+			return where, fmt.Errorf("cache folder: %w", err)
+		}
+		where = drill.Scratch{Base: filepath.Join(abs, "drill"), Make: true}
+	}
+	loc, err := a.location()
+	if err != nil {
+		return where, err
+	}
+	in, err := loc.contains(where.Base)
+	if err == nil && !in && loc.bucket == nil {
+		in, err = beneath(loc.path, where.Base)
+	}
+	if err != nil {
+		return where, fmt.Errorf("compare the scratch folder with the repository: %w", err)
+	}
+	if in {
+		return where, hinted(usagef("the scratch folder %s and the repository %s lie in each other", printable(where.Base), printable(loc.String())),
+			"Nothing was changed. Name another folder: --scratch DIR.")
+	}
+	return where, nil
+}
+
+// openForDrill opens the repository anew, as a host does that has nothing but the secret. Only its chains of reports go on.
+func (a *app) openForDrill(ctx context.Context, cache string) (drill.Opened, error) {
+	var waited time.Duration
+	chains := a.cacheFolder()
+	r, source, err := a.openRepoAs(ctx, func(o *repo.Options) { o.Cache, o.Chains = cache, chains }, func(ctx context.Context) (string, error) {
+		began := a.now()
+		defer func() { waited = a.now().Sub(began) }()
+		return a.askPassword(ctx)
+	})
+	if err != nil {
+		return drill.Opened{}, err
+	}
+	a.repo = nil // what is damaged and done without is in the reasons of the verdict, which decides
+	_, down, err := a.limits()
+	return drill.Opened{
+		Repo: r, KeyFrom: source.text(), KeyOnHost: source.file != "" || source.keyFile != "", Waited: waited, Throttled: down > 0, Local: a.place.bucket == nil,
+		Count: func() drill.Count {
+			t := a.meter.Totals()
+			return drill.Count{Requests: t.Requests(), Retries: t.Retries, Received: t.Received}
+		},
+	}, err
+}
+
+// text says where a secret comes from.
+func (s secretSource) text() string {
+	var what []string
+	if s.keyFile != "" {
+		what = append(what, "key file")
+	}
+	switch {
+	case s.file != "":
+		what = append(what, "password file")
+	case s.command != "":
+		what = append(what, "password command")
+	case s.password != "", s.prompt:
+		what = append(what, "password")
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(what, " and "), s.origin)
+}
+
+// selectForDrill chooses as a restore does.
+func (a *app) selectForDrill(o *drillOptions, snaps []*repo.Snapshot) (repo.Choice, error) {
+	o.found = snaps
+	if err := o.refuseFuture(a); err != nil {
+		return repo.Choice{}, err
+	}
+	c, err := repo.Select(snaps, o.query())
+	if errors.Is(err, repo.ErrNoSnapshot) {
+		err = o.explainNone(a, err)
+	}
+	return c, err
+}
+
+// permitScratch refuses a folder in the source itself: the next backup would take the restored files for a part of it.
+func (a *app) permitScratch(s *repo.Snapshot, folder string) error {
+	err := a.checkTarget(folder, s, nil)
+	if err == nil {
+		return nil
+	}
+	return hinted(fmt.Errorf("the scratch folder: %w", err), "Nothing was restored. Name a folder elsewhere: --scratch DIR.")
+}
+
+func (a *app) drillEvents(bar *progress) drill.Events {
+	return drill.Events{
+		Leftovers: func(n int) { a.infof("removed what %s left that did not come to an end", plural(n, "drill", "drills")) },
+		Notice:    func(text string) { a.warnf("%s", text) },
+		Comparing: func(files, bytes uint64) {
+			bar.end()
+			a.infof("restored %s, %s; comparing", plural(files, "file", "files"), sizeText(bytes))
+		},
+		Planned: func(p restore.Plan) {
+			bar.ofEntries.Store(p.Files)
+			bar.ofBytes.Store(p.Bytes)
+			bar.update()
+		},
+		Progress: func(p restore.Progress) {
+			bar.entries.Store(p.Files)
+			bar.bytes.Store(p.Bytes)
+			bar.update()
+		},
+	}
+}
+
+// offerDrill makes ready-to-run commands of what several sources fit. The dataset and the host say which source; the path is not needed.
+func (o *drillOptions) offerDrill(a *app, err error) error {
+	var own []string
+	for _, f := range [][2]string{{"--rto", o.rto}, {"--rpo", o.rpo}} {
+		if f[1] != "" {
+			own = append(own, f[:]...)
+		}
+	}
+	if o.scratch != "" {
+		if abs, absErr := filepath.Abs(o.scratch); absErr == nil {
+			own = append(own, "--scratch", abs)
+		}
+	}
+	if o.keep {
+		own = append(own, "--keep")
+	}
+	shown := o.selection
+	shown.path = ""
+	return shown.offer(a, err, "drill", own...)
+}
+
+// drillError returns the error of a drill with the exit code of its document, and what to do next.
+func (a *app) drillError(o *drillOptions, d *verify.DrillDocument, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case d.Verdict == verify.Damage:
+		err = hinted(err, "%s", a.damageAdvice(o, d))
+	case d.Verdict == verify.CouldNotRun:
+		next := first(hint(err), a.storageAdvice(err))
+		err = hinted(err, "%s", sentences("This says nothing of the backup.", next))
+	case d.Verdict == verify.Inconclusive:
+		err = hinted(err, "All of the snapshot came back. Run the drill again without what keeps its time from being judged.")
+	}
+	return coded(d.ExitCode, err)
+}
+
+// damageAdvice names what to look at next, and older snapshots that may be whole.
+func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) string {
+	text := fmt.Sprintf("Run: %s", a.commandLine(append([]string{"verify"}, a.again()...)...))
+	var older *repo.Snapshot
+	for _, s := range o.found {
+		if s.Dataset == d.Dataset && s.Host == d.Host && s.Restorable() && s.End().Before(d.WindowEnd) {
+			older = s // they are in order of window
+		}
+	}
+	if older != nil {
+		words := append(append([]string{"drill"}, a.again()...), "--dataset", d.Dataset, "--host", d.Host, "--at", older.End().UTC().Format(time.RFC3339Nano))
+		text += fmt.Sprintf("\nAn older snapshot may be whole, %s, read to %s: %s", older.Short(), a.endText(older), a.commandLine(words...))
+	}
+	return text + "\nCopy the repository as it is before anything is tried on it."
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"savepoint/verify"
+	"savepoint/verify/drill"
+)
+
+// printDrill prints what a drill came to: the verdict and the figures first.
+func (a *app) printDrill(d *verify.DrillDocument) error {
+	if a.g.json {
+		return a.printJSON(d)
+	}
+	if _, err := fmt.Fprintln(a.out, drill.Line(d, a.zone)); err != nil {
+		return err
+	}
+	if d.Snapshot != "" {
+		if err := a.printFigures(a.out, d); err != nil {
+			return err
+		}
+	}
+	var b strings.Builder
+	for i, r := range d.Reasons {
+		if i == 0 && d.Verdict == verify.CouldNotRun {
+			continue // it stands in the first line
+		}
+		fmt.Fprintln(&b, printable(r))
+	}
+	listLost(&b, d)
+	listDifferent(&b, d)
+	if d.Kept != "" {
+		fmt.Fprintf(&b, "kept: %s\n", printable(d.Kept))
+	}
+	_, err := io.WriteString(a.out, b.String())
+	return err
+}
+
+// printFigures prints the phases, the comparison and the conditions.
+func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
+	fmt.Fprintf(w, "snapshot %s, read from %s; incident at %s\n", d.Snapshot[:min(8, len(d.Snapshot))], a.timeText(d.WindowStart), a.timeText(d.Incident))
+	t := table{header: []string{"phase", "time", "requests", "retries", "received"}, right: map[int]bool{1: true, 2: true, 3: true, 4: true}}
+	for _, p := range d.RTO.Phases {
+		t.add(p.Name, spanText(p.Seconds), humanize.Comma(int64(p.Requests)), humanize.Comma(int64(p.Retries)), sizeText(p.Received))
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	var b strings.Builder
+	r, c := d.Restored, d.Compared
+	fmt.Fprintf(&b, "restored %s in %s, %s\n", plural(r.Files, "file", "files"), plural(r.Directories, "folder", "folders"), sizeText(r.Bytes))
+	if c.Entries > 0 || c.DifferenceCount > 0 {
+		from := "read again from disk"
+		if !d.Conditions.CacheDropped {
+			from = "read again, not all of it from disk"
+		}
+		fmt.Fprintf(&b, "compared %s, %s %s, in %s: %s\n", plural(c.Entries, "entry", "entries"), sizeText(c.Bytes), from, spanText(c.Seconds),
+			plural(c.DifferenceCount, "difference", "differences"))
+	}
+	for _, n := range c.NotCompared {
+		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
+	}
+	fmt.Fprintf(&b, "conditions: %s\n", strings.Join(conditionTexts(d.Conditions), ", "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func spanText(seconds float64) string {
+	return drill.SpanText(time.Duration(seconds * float64(time.Second)))
+}
+
+// conditionTexts says what is worth knowing of the conditions.
+func conditionTexts(c verify.Conditions) []string {
+	out := []string{c.Scenario + " (no cache, no index)", plural(c.CPUs, "core", "cores"), c.ScratchFS}
+	for _, x := range []struct {
+		holds bool
+		text  string
+	}{
+		{c.StorageLocal, "the repository is a folder of this host"},
+		{c.SourceHost, "on the host of the source"},
+		{c.Throttled, "held back by --limit-download"},
+		{!c.Alone, "beside another drill"},
+		{!c.Root, "not as root"},
+	} {
+		if x.holds {
+			out = append(out, x.text)
+		}
+	}
+	for _, n := range c.NotIndependent {
+		out = append(out, "not independent: "+printable(n))
+	}
+	return out
+}
+
+func listLost(b *strings.Builder, d *verify.DrillDocument) {
+	if d.DamagedCnt == 0 {
+		return
+	}
+	fmt.Fprintln(b, "lost to damage in the repository:")
+	for _, l := range d.Damaged[:min(listedFaults, len(d.Damaged))] {
+		name := printable(l.Path)
+		switch {
+		case l.Path == "":
+			name = first(l.Object, printable(l.Message))
+		case l.Object != "":
+			name += " (" + l.Object + ")"
+		}
+		fmt.Fprintf(b, "  %s\n", name)
+	}
+	more(b, d.DamagedCnt, len(d.Damaged))
+}
+
+func listDifferent(b *strings.Builder, d *verify.DrillDocument) {
+	c := d.Compared
+	if c.DifferenceCount == 0 {
+		return
+	}
+	fmt.Fprintln(b, "not as backed up:")
+	for _, x := range c.Differences[:min(listedFaults, len(c.Differences))] {
+		fmt.Fprintf(b, "  %s %s\n", printable(x.Path), printable(x.What))
+	}
+	more(b, c.DifferenceCount, len(c.Differences))
+}
+
+// more says how many of all are not in a list.
+func more(b *strings.Builder, all uint64, listed int) {
+	if rest := all - uint64(min(listedFaults, listed)); rest > 0 {
+		fmt.Fprintf(b, "  and %s more; --json lists up to %s\n", humanize.Comma(int64(rest)), humanize.Comma(verify.MaxListed))
+	}
+}

@@ -1,0 +1,38 @@
+package drill
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"savepoint/repo/restore"
+	"savepoint/verify"
+)
+
+var (
+	// ErrDamage is returned beside a document that lists what did not come back as it was.
+	ErrDamage = errors.New("the drill found damage")
+	// ErrObjective is returned when a drill took longer than its RTO, or what came back is older than its RPO.
+	ErrObjective = errors.New("an objective was missed")
+	// ErrInconclusive is returned when an objective cannot be judged under the conditions of the drill.
+	ErrInconclusive = errors.New("the objectives could not be judged")
+)
+
+// because adds to an error the first reason of the verdict.
+func because(err error, d *verify.DrillDocument) error {
+	if len(d.Reasons) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, d.Reasons[0])
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// unadvised takes from an error of a restore what it says of the target that stays behind: this one does not.
+func unadvised(err error) error {
+	var e *restore.IncompleteError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,296 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"savepoint/repo"
+	"savepoint/repo/restore"
+	"savepoint/verify"
+)
+
+// Cold is the scenario of a host that has nothing: no cache and no index.
+const Cold = "cold"
+
+// comparison compares a restored folder with the manifest, and says whether it read from disk.
+type comparison func(ctx context.Context, r *repo.Repo, s *repo.Snapshot, folder string, res *restore.Result) (verify.Comparison, bool, error)
+
+// run is one drill.
+type run struct {
+	o       Options
+	doc     *verify.DrillDocument
+	scratch *scratch
+	watch   *stopwatch
+	opened  Opened
+	known   bool // which source it is about
+	res     *restore.Result
+	cannot  error // why the drill did not come to its end
+	refused error // what ended it without a document
+	late    error // what went wrong after the verdict was known
+}
+
+// Run drills. It returns a document unless the repository could not be opened, the command line does not say which source is meant, or
+// ctx ended. An error beside a document says what the verdict says; the document's exit code counts.
+func Run(ctx context.Context, o Options) (*verify.DrillDocument, error) {
+	x := &run{o: o.withDefaults()}
+	x.doc = x.newDocument()
+	if err := x.enter(); err != nil {
+		x.cannot = err
+		return x.conclude()
+	}
+	defer x.leave()
+	x.watch = newStopwatch(x.o.Now) // the order
+	var err error
+	if x.opened, err = o.Open(ctx, x.scratch.cache()); err != nil {
+		return nil, err
+	}
+	if err := x.opened.ReadOnly(); err != nil {
+		return nil, fmt.Errorf("a drill writes a lease and a report: %w", err)
+	}
+	x.watch.count = x.opened.Count
+	x.describeHost()
+	held := false
+	err = x.opened.Hold(ctx, o.Dataset, func(ctx context.Context, began time.Time) error {
+		held = true
+		x.begin(began)
+		x.drill(ctx)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if !held {
+		x.cannot = err
+	}
+	return x.conclude()
+}
+
+// enter makes the scratch folder, and removes what killed drills left. That is no part of a recovery.
+func (x *run) enter() error {
+	s, removed, notices, err := openScratch(x.o.Scratch, x.o.Run)
+	if err != nil {
+		return err
+	}
+	x.scratch = s
+	for _, n := range notices {
+		x.o.Events.Notice(n.Error())
+	}
+	if removed > 0 && x.o.Events.Leftovers != nil {
+		x.o.Events.Leftovers(removed)
+	}
+	c := &x.doc.Conditions
+	c.Scratch = s.path
+	c.ScratchFS, err = x.o.checkFilesystem(s.path)
+	if err == nil {
+		var running int
+		running, err = s.others()
+		c.Alone = running == 0
+	}
+	if err != nil {
+		return errors.Join(err, s.remove())
+	}
+	return nil
+}
+
+// leave removes the scratch folder, if that has not been done.
+func (x *run) leave() {
+	if err := x.scratch.remove(); err != nil {
+		x.o.Events.Notice(err.Error())
+	}
+}
+
+// begin is called with the storage time at which the lease began.
+func (x *run) begin(lease time.Time) {
+	x.watch.lap("open")
+	x.watch.forget("open", x.opened.Waited)
+	x.doc.Ordered = lease.Add(-x.watch.since()).UTC()
+	x.doc.Incident = x.doc.Ordered
+	if !x.o.At.IsZero() {
+		at := x.o.At.UTC()
+		x.doc.At, x.doc.Incident = &at, at
+	}
+}
+
+// drill does what is done under the lease.
+func (x *run) drill(ctx context.Context) {
+	choice, err := x.choose(ctx)
+	x.watch.lap("select")
+	if err == nil && x.refused == nil {
+		x.chosen(choice)
+		err = x.restore(ctx, choice.Snapshot)
+	}
+	if err == nil && x.refused == nil && x.res != nil {
+		err = x.check(ctx, choice.Snapshot)
+	}
+	x.cannot = err
+	if x.refused != nil || ctx.Err() != nil {
+		return
+	}
+	x.tidy()
+	x.settle()
+	if !x.known {
+		return
+	}
+	if err := x.report(ctx); err != nil {
+		x.later(err)
+	}
+}
+
+// choose lists the snapshots and selects one. Manifests that cannot be read and might have been chosen are damage.
+func (x *run) choose(ctx context.Context) (repo.Choice, error) {
+	snaps, bad := x.opened.Snapshots(ctx)
+	if bad != nil && !errors.Is(bad, repo.ErrCorrupt) && !errors.Is(bad, repo.ErrNewer) {
+		return repo.Choice{}, fmt.Errorf("list the snapshots: %w", bad)
+	}
+	choice, err := x.o.Select(snaps)
+	switch {
+	case errors.Is(err, repo.ErrNoSnapshot):
+		x.lostManifests(bad, "")
+		x.known = x.o.Configured || x.knownSource(snaps)
+		return choice, err
+	case err != nil:
+		x.refused = err
+		return choice, nil
+	}
+	x.lostManifests(bad, choice.Name)
+	return choice, nil
+}
+
+// chosen notes which snapshot is restored and from when its data is.
+func (x *run) chosen(c repo.Choice) {
+	s, d := c.Snapshot, x.doc
+	x.known = true
+	clean := c.Clean
+	if d.Complete = complete(s); d.Complete {
+		clean = s
+	}
+	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), s.FaultCount
+	d.WindowStart, d.WindowEnd = s.Start().UTC(), s.End().UTC()
+	from := d.WindowStart
+	if clean != nil {
+		from = clean.Start().UTC()
+		d.RPO.Since = &from
+	}
+	d.RPO.Seconds = max(0, d.Incident.Sub(from).Seconds()) // storage that tells whole seconds can show an order before the backup it came after
+	d.Conditions.SourceHost = s.Host == d.Conditions.Machine
+	d.Conditions.NotIndependent = x.notIndependent()
+}
+
+// restore restores all of a snapshot. Damage is no error here: the document has it.
+func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
+	target := x.scratch.restored()
+	if err := x.o.Permit(s, target); err != nil {
+		return err
+	}
+	res, err := restore.Run(ctx, x.opened.Repo, s, restore.Selection{}, restore.Options{
+		Target: target, Now: x.o.Now,
+		Approve: func(p restore.Plan) error { return x.o.checkSpace(x.scratch.path, p) },
+		Events: restore.Events{
+			Planned: x.o.Events.Planned, Progress: x.o.Events.Progress,
+			Phase: func(p restore.Phase) { x.watch.lap(p.Name) },
+		},
+	})
+	x.watch.lap("metadata")
+	x.res = res
+	x.restored(res)
+	switch {
+	case err == nil:
+	case errors.Is(err, repo.ErrCorrupt) && ctx.Err() == nil:
+		if res == nil || len(res.Damaged) == 0 { // nothing was begun, or it ended there
+			x.res = nil
+			x.lost("", err)
+		}
+	default:
+		return unadvised(err)
+	}
+	if running, err := x.scratch.others(); err == nil && running > 0 {
+		x.doc.Conditions.Alone = false
+	}
+	return nil
+}
+
+// check compares what was restored with the manifest, and shows it to who wants to look.
+func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
+	d := x.doc
+	if x.o.Events.Comparing != nil {
+		x.o.Events.Comparing(d.Restored.Files, d.Restored.Bytes)
+	}
+	began := x.o.Now()
+	c, dropped, err := x.o.compare(ctx, x.opened.Repo, s, x.scratch.restored(), x.res)
+	if err != nil {
+		return fmt.Errorf("compare what was restored: %w", err)
+	}
+	c.Seconds = x.o.Now().Sub(began).Seconds()
+	c.Differences, c.NotCompared = append([]verify.Difference{}, c.Differences...), append([]string{}, c.NotCompared...)
+	d.Compared, d.Conditions.CacheDropped = c, dropped
+	x.problems(x.res)
+	if x.o.Inspect == nil {
+		return nil
+	}
+	if err := x.o.Inspect(ctx, x.scratch.restored(), d); err != nil {
+		return fmt.Errorf("inspect what was restored: %w", err)
+	}
+	return nil
+}
+
+// tidy removes the scratch folder, or keeps what was compared.
+func (x *run) tidy() {
+	var err error
+	if x.o.Keep && x.res != nil && x.cannot == nil {
+		x.doc.Kept = x.scratch.restored()
+		err = x.scratch.keep()
+	} else {
+		err = x.scratch.remove()
+	}
+	if err != nil {
+		x.later(err)
+	}
+}
+
+// later notes what went wrong beside the drill: its verdict stands, but somebody must see to it.
+func (x *run) later(err error) {
+	x.late = errors.Join(x.late, err)
+	x.doc.Reasons = append(x.doc.Reasons, oneLine(err))
+	if x.doc.ExitCode == 0 || x.doc.ExitCode == exits[verify.ObjectiveMissed] {
+		x.doc.ExitCode = 1
+	}
+}
+
+// settle writes the verdict into the document.
+func (x *run) settle() {
+	if x.watch != nil {
+		x.watch.fill(&x.doc.RTO)
+	}
+	j, d := judge(*x.doc, x.cannot), x.doc
+	d.Verdict, d.ExitCode = j.verdict, j.exit
+	d.RTO.Judged, d.RTO.Met, d.RPO.Judged, d.RPO.Met = j.rtoJudged, j.rtoMet, j.rpoJudged, j.rpoMet
+	d.Reasons = append([]string{}, j.reasons...)
+	if late := x.late; late != nil {
+		x.late = nil
+		x.later(late)
+	}
+}
+
+// conclude returns the document with an error that says what it came to.
+func (x *run) conclude() (*verify.DrillDocument, error) {
+	if x.refused != nil {
+		return nil, x.refused
+	}
+	if x.doc.Verdict == "" {
+		x.settle()
+	}
+	var err error
+	switch x.doc.Verdict {
+	case verify.Damage:
+		err = because(ErrDamage, x.doc)
+	case verify.CouldNotRun:
+		err = x.cannot
+	case verify.ObjectiveMissed:
+		err = because(ErrObjective, x.doc)
+	case verify.Inconclusive:
+		err = because(ErrInconclusive, x.doc)
+	}
+	return x.doc, errors.Join(err, x.late)
+}

@@ -1,0 +1,145 @@
+package drill
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"savepoint/verify"
+)
+
+// Line returns what a drill came to in one line. Times are shown in zone.
+func Line(d *verify.DrillDocument, zone *time.Location) string {
+	var b strings.Builder
+	b.WriteString(string(d.Verdict))
+	if d.Dataset != "" {
+		fmt.Fprintf(&b, ": %s", sourceText(d))
+	}
+	if d.Snapshot != "" {
+		fmt.Fprintf(&b, " of %s", wholeSecond(d.WindowEnd).In(zone).Format("2006-01-02 15:04:05 MST"))
+	}
+	switch d.Verdict {
+	case verify.CouldNotRun:
+		if len(d.Reasons) > 0 {
+			fmt.Fprintf(&b, ": %s", d.Reasons[0])
+		}
+		return b.String()
+	case verify.Damage:
+		var what []string
+		if n := d.DamagedCnt; n > 0 {
+			what = append(what, fmt.Sprintf("%d lost in the repository", n))
+		}
+		if n := d.Compared.DifferenceCount; n > 0 {
+			what = append(what, fmt.Sprintf("%d not as backed up", n))
+		}
+		fmt.Fprintf(&b, ", %s", strings.Join(what, ", "))
+	}
+	if d.RTO.Seconds > 0 && d.Snapshot != "" {
+		least := ""
+		if d.RPO.Since == nil {
+			least = "at least "
+		}
+		fmt.Fprintf(&b, ", RTO %s%s, RPO %s%s%s", SpanText(seconds(d.RTO.Seconds)), objectiveText(d.RTO.Objective, d.RTO.Judged, d.RTO.Met),
+			least, SpanText(seconds(d.RPO.Seconds)), objectiveText(d.RPO.Objective, d.RPO.Judged, d.RPO.Met))
+	}
+	return b.String()
+}
+
+// sourceText names the source in one line, as far as it is known.
+func sourceText(d *verify.DrillDocument) string {
+	name := printable(d.Dataset)
+	if d.Host != "" {
+		name += "@" + printable(d.Host)
+	}
+	return name
+}
+
+// printable quotes what would not be one line of text.
+func printable(s string) string {
+	if q := strconv.Quote(s); q[1:len(q)-1] != s {
+		return q
+	}
+	return s
+}
+
+func objectiveText(objective float64, judged, met bool) string {
+	switch {
+	case objective == 0:
+		return ""
+	case !judged:
+		return fmt.Sprintf(" (objective %s, not judged)", AgeText(seconds(objective)))
+	case !met:
+		return fmt.Sprintf(" (objective %s, missed)", AgeText(seconds(objective)))
+	}
+	return fmt.Sprintf(" (objective %s)", AgeText(seconds(objective)))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// wholeSecond rounds up: what was read up to a time had ended at the time that is shown.
+func wholeSecond(t time.Time) time.Time {
+	if whole := t.Truncate(time.Second); !whole.Equal(t) {
+		return whole.Add(time.Second)
+	}
+	return t
+}
+
+// SpanText returns a measured time as people read it: 420 ms, 4.2 s, 38 min 5 s, 3 d 4 h.
+func SpanText(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
+	}
+	units := []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	for i, u := range units {
+		if d < u.of {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", d/u.of, u.name)
+		if rest := d % u.of / units[i+1].of; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
+		}
+		return text
+	}
+	return d.String()
+}
+
+// AgeText returns a time as it is typed: 90s is 1m30s, 84h is 3d12h.
+func AgeText(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	days := d / (24 * time.Hour)
+	rest := (d % (24 * time.Hour)).String()
+	if d%time.Minute == 0 {
+		rest = strings.TrimSuffix(rest, "0s")
+	}
+	if d%time.Hour == 0 {
+		rest = strings.TrimSuffix(rest, "0m")
+	}
+	switch {
+	case days == 0:
+		return rest
+	case d%(24*time.Hour) == 0:
+		return fmt.Sprintf("%dd", days)
+	}
+	return fmt.Sprintf("%dd%s", days, rest)
+}
+
+// sizeText returns bytes as people read them.
+func sizeText(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/1024, 0
+	for size >= 1024 && unit < 5 {
+		size, unit = size/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMGTPE"[unit])
+}

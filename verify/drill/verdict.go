@@ -1,0 +1,148 @@
+package drill
+
+import (
+	"fmt"
+	"time"
+
+	"savepoint/verify"
+)
+
+// judgement is what a drill came to.
+type judgement struct {
+	verdict   verify.Verdict
+	exit      int
+	rtoJudged bool // everything came back, under conditions that allow to hold the time against an objective
+	rtoMet    bool
+	rpoJudged bool
+	rpoMet    bool
+	reasons   []string
+}
+
+// exits are the exit codes of the verdicts.
+var exits = map[verify.Verdict]int{
+	verify.Restored: 0, verify.CouldNotRun: 1, verify.Inconclusive: 1, verify.Damage: 4, verify.ObjectiveMissed: 5,
+}
+
+// judge decides what a drill came to, from what it found, its objectives and its conditions, and from nothing else. cannot is why it did not
+// come to its end; nil: it did. Damage weighs most, for it is known whatever else went wrong. The two objectives are judged apart.
+func judge(d verify.DrillDocument, cannot error) judgement {
+	j := judgement{verdict: verify.Restored}
+	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0
+	whole := !damage && cannot == nil
+	doubts := doubtsOf(d.Conditions)
+	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && !d.Conditions.Alone {
+		doubts = append(doubts, "another drill ran on this host at the same time")
+	}
+	j.rtoJudged = whole && len(doubts) == 0
+	j.rtoMet = j.rtoJudged && d.RTO.Objective > 0 && d.RTO.Seconds <= d.RTO.Objective
+	j.rpoJudged = whole
+	j.rpoMet = j.rpoJudged && d.RPO.Objective > 0 && d.RPO.Since != nil && d.RPO.Seconds <= d.RPO.Objective
+
+	rtoMissed := j.rtoJudged && d.RTO.Objective > 0 && !j.rtoMet
+	rpoMissed := j.rpoJudged && d.RPO.Objective > 0 && !j.rpoMet
+	switch {
+	case damage:
+		j.verdict = verify.Damage
+	case cannot != nil:
+		j.verdict = verify.CouldNotRun
+	case rtoMissed || rpoMissed:
+		j.verdict = verify.ObjectiveMissed
+	case d.RTO.Objective > 0 && !j.rtoJudged:
+		j.verdict = verify.Inconclusive
+	}
+	j.exit = exits[j.verdict]
+
+	j.damageReasons(d)
+	if cannot != nil {
+		j.reason("%s", oneLine(cannot))
+	}
+	if rtoMissed {
+		j.reason("The RTO of %s was missed by %s: the restore took %s.", AgeText(seconds(d.RTO.Objective)),
+			over(d.RTO.Seconds, d.RTO.Objective), SpanText(seconds(d.RTO.Seconds)))
+	}
+	if rpoMissed {
+		j.rpoReason(d.RPO)
+	}
+	if whole && d.RTO.Objective > 0 && !j.rtoJudged {
+		for _, doubt := range doubts {
+			j.reason("The RTO could not be judged: %s.", doubt)
+		}
+	}
+	if d.Snapshot != "" && !d.Complete {
+		j.reason("%s", incompleteText(d))
+	}
+	return j
+}
+
+func (j *judgement) reason(format string, args ...any) {
+	j.reasons = append(j.reasons, fmt.Sprintf(format, args...))
+}
+
+func (j *judgement) damageReasons(d verify.DrillDocument) {
+	if n := d.DamagedCnt; n > 0 {
+		first := d.Damaged[0].Path
+		if first == "" {
+			first = d.Damaged[0].Object
+		}
+		j.reason("Damage in the repository took %s; the first is %s.", count(n, "entry", "entries"), printable(first))
+	}
+	if n := d.Compared.DifferenceCount; n > 0 {
+		first := ""
+		if len(d.Compared.Differences) > 0 {
+			first = fmt.Sprintf("; the first is %s: it %s", printable(d.Compared.Differences[0].Path), d.Compared.Differences[0].What)
+		}
+		verb := "are"
+		if n == 1 {
+			verb = "is"
+		}
+		j.reason("After the restore %s %s not as backed up%s.", count(n, "entry", "entries"), verb, first)
+	}
+}
+
+func (j *judgement) rpoReason(r verify.Exposure) {
+	if r.Since == nil {
+		j.reason("The RPO of %s was missed: there is no complete snapshot, at or before this one, that it could be counted from.", AgeText(seconds(r.Objective)))
+		return
+	}
+	j.reason("The RPO of %s was missed by %s: the newest complete snapshot began to be read %s before the incident.", AgeText(seconds(r.Objective)),
+		over(r.Seconds, r.Objective), SpanText(seconds(r.Seconds)))
+}
+
+// over returns by how much a time is longer than its objective, never so little that it looks like nothing.
+func over(is, objective float64) string {
+	return SpanText(max(seconds(is-objective), time.Millisecond))
+}
+
+func incompleteText(d verify.DrillDocument) string {
+	if d.Faults > 0 {
+		return fmt.Sprintf("The snapshot is not complete: the backup could not read %s as it was.", count(d.Faults, "entry of the source", "entries of the source"))
+	}
+	return "The snapshot is suspect: the source had lost more than half since the one before."
+}
+
+// doubtsOf returns why a time that was measured under these conditions must not be held against an objective, whether it is within it or
+// not.
+func doubtsOf(c verify.Conditions) []string {
+	var doubts []string
+	for _, d := range []struct {
+		holds bool
+		text  string
+	}{
+		{c.Scenario != Cold, "this was no drill of a host that has nothing"},
+		{!c.IndexCold, "an index of this host was used"},
+		{!c.Full, "only a part of the snapshot was restored"},
+		{c.Throttled, "--limit-download held the restore back"},
+	} {
+		if d.holds {
+			doubts = append(doubts, d.text)
+		}
+	}
+	return doubts
+}
+
+func count(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

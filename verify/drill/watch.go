@@ -1,0 +1,69 @@
+package drill
+
+import (
+	"time"
+
+	"savepoint/verify"
+)
+
+// phases are the parts of a recovery, in the order in which they begin.
+var phases = [...]string{"open", "select", "index", "plan", "transfer", "metadata"}
+
+// stopwatch divides time, and what was asked of the storage, among phases. It is used by one goroutine at a time.
+type stopwatch struct {
+	now   func() time.Time
+	count func() Count // nil: nobody counts
+	order time.Time
+	at    time.Time
+	seen  Count
+	parts [len(phases)]verify.Phase
+	spent [len(phases)]time.Duration
+}
+
+func newStopwatch(now func() time.Time) *stopwatch {
+	w := &stopwatch{now: now}
+	w.order = now()
+	w.at = w.order
+	return w
+}
+
+// lap gives what has passed since the last lap to a phase; a phase may have several. A name that is none gets nothing.
+func (w *stopwatch) lap(name string) {
+	now, count := w.now(), Count{}
+	if w.count != nil {
+		count = w.count()
+	}
+	for i, p := range phases {
+		if p == name {
+			w.spent[i] += now.Sub(w.at)
+			w.parts[i].Requests += count.Requests - w.seen.Requests
+			w.parts[i].Retries += count.Retries - w.seen.Retries
+			w.parts[i].Received += count.Received - w.seen.Received
+		}
+	}
+	w.at, w.seen = now, count
+}
+
+// forget takes time off a phase that is no part of a recovery.
+func (w *stopwatch) forget(name string, d time.Duration) {
+	for i, p := range phases {
+		if p == name {
+			w.spent[i] = max(0, w.spent[i]-d)
+		}
+	}
+}
+
+// since returns the time since the order.
+func (w *stopwatch) since() time.Duration { return w.now().Sub(w.order) }
+
+// fill writes the phases, and what they add up to.
+func (w *stopwatch) fill(r *verify.Recovery) {
+	total := time.Duration(0)
+	r.Phases = make([]verify.Phase, len(phases))
+	for i, name := range phases {
+		r.Phases[i] = w.parts[i]
+		r.Phases[i].Name, r.Phases[i].Seconds = name, w.spent[i].Seconds()
+		total += w.spent[i]
+	}
+	r.Seconds = total.Seconds()
+}
