@@ -18,6 +18,9 @@ const (
 	stepChanged   = "changed"
 	stepRestore1  = "restore before"
 	stepRestore2  = "restore after"
+	stepDrill     = "drill"
+	stepVerify    = "verify"
+	stepReadBack  = "verify, all data read"
 )
 
 // settle is how old files must be at the start of a backup so that the one after it takes them for unchanged, and
@@ -239,10 +242,12 @@ func (c *cell) after(ctx context.Context, at time.Time) error {
 			if err := c.restore(ctx, t, moment{tag: "before", at: at}, c.kept, stepRestore1); err != nil {
 				return err
 			}
-			if c.change == nil {
-				continue
+			if c.change != nil {
+				if err := c.restore(ctx, t, moment{tag: "after"}, c.live, stepRestore2); err != nil {
+					return err
+				}
 			}
-			if err := c.restore(ctx, t, moment{tag: "after"}, c.live, stepRestore2); err != nil {
+			if err := c.prove(ctx, t); err != nil {
 				return err
 			}
 		}

@@ -53,6 +53,7 @@ func (r *report) markdown() string {
 		if len(res.Steps) > 0 {
 			res.table(&b)
 			res.checks(&b)
+			res.drills(&b)
 		}
 	}
 	for _, res := range r.Results {
@@ -81,7 +82,7 @@ func (r *result) table(b *strings.Builder) {
 	}
 	b.WriteString(".\n\n| step | n | store s | MiB/s | CPU s | RSS MiB | anon MiB | restic s | CPU s | RSS MiB | anon MiB | time, store/restic |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, step := range []string{stepFirst, stepUnchanged, stepPart, stepChanged, stepRestore1, stepRestore2} {
+	for _, step := range []string{stepFirst, stepUnchanged, stepPart, stepChanged, stepRestore1, stepRestore2, stepDrill, stepVerify, stepReadBack} {
 		ours, theirs := r.of(toolStore, step), r.of(toolRestic, step)
 		if ours.n == 0 {
 			continue
@@ -125,6 +126,17 @@ func (r *result) sizes(b *strings.Builder) {
 		ours, theirs := r.of(toolStore, step), r.of(toolRestic, step)
 		row(step+" and sync, s", "%.2f", ours.wall+ours.sync, ours.n > 0, theirs.wall+theirs.sync, theirs.n > 0)
 	}
+}
+
+// drills renders what drills took beside restores.
+func (r *result) drills(b *strings.Builder) {
+	if len(r.Drills) == 0 {
+		return
+	}
+	of := func(fn func(drill) float64) float64 { return median(r.Drills, fn) }
+	fmt.Fprintf(b, "\nDrill: RTO %.2f s, comparison %.2f s; beyond its own RTO %.0f%%, beyond a restore alone %.0f%%.\n",
+		of(func(d drill) float64 { return d.RTO }), of(func(d drill) float64 { return d.Compare }),
+		100*of(func(d drill) float64 { return d.beyond(d.RTO) }), 100*of(func(d drill) float64 { return d.beyond(d.Restore) }))
 }
 
 // checks renders what the comparison of the restored trees found.

@@ -25,6 +25,7 @@ type result struct {
 	Steps    []series      `json:"steps"`
 	Sizes    []size        `json:"sizes"`
 	Checks   []check       `json:"checks"`
+	Drills   []drill       `json:"drills,omitempty"`
 	Frontier []frontierRow `json:"frontier,omitempty"`
 
 	growing int64 // size of the repository before the step that is being measured
@@ -79,6 +80,16 @@ func (r *result) addSize(t tool, step string) error {
 	r.Sizes = append(r.Sizes, size{Tool: t.name(), Step: step, Bytes: n - r.growing})
 	r.growing = 0
 	return nil
+}
+
+// last returns the seconds of the newest sample of a step, 0 if there is none.
+func (r *result) last(tool, step string) float64 {
+	for _, s := range r.Steps {
+		if s.Tool == tool && s.Step == step {
+			return s.Samples[len(s.Samples)-1].Wall
+		}
+	}
+	return 0
 }
 
 // figures are what the tables show of a series: medians of times, peaks of memory.

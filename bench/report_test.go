@@ -67,6 +67,7 @@ func measured() *result {
 		}
 	}
 	r.Sizes = []size{{toolStore, stepFirst, 30 << 20}, {toolRestic, stepFirst, 40 << 20}}
+	r.Drills = []drill{{Wall: 2.4, RTO: 2, Compare: 0.2, Restore: 1.5}}
 	r.addCheck(toolStore, stepRestore1, differences{})
 	r.addCheck(toolRestic, stepRestore1, differences{Rsync: []string{".d..t...... ./"}, Compare: []string{".: time 1 != 2"}})
 	return r
@@ -81,6 +82,7 @@ func TestJudge(t *testing.T) {
 	want := map[string]bool{
 		"src: first backup": true, "src: repository after the first backup": true, "src: each unchanged file (slope)": false,
 		"src: restore before": false, "peak RssAnon of any step": true,
+		"src: drill beyond its restore": true,
 	}
 	if diff := cmp.Diff(want, verdicts); diff != "" {
 		t.Error(diff)
@@ -103,6 +105,8 @@ func TestMarkdown(t *testing.T) {
 		"| each unchanged file, µs (slope) | 20.0 | 500.0 | 0.04 |",
 		"| each unchanged file, µs of CPU (slope) | 40.0 | 1000.0 | 0.04 |",
 		"Restored and compared: store 1 trees, 0 lines of rsync, 0 differences by Compare. restic 1 trees, 1 lines of rsync, 1 differences by Compare (such as `.d..t...... ./`).",
+		"Drill: RTO 2.00 s, comparison 0.20 s; beyond its own RTO 20%, beyond a restore alone 60%.",
+		"| src: drill beyond its restore | < 25% | 20% (beyond a restore alone 60%) | met |",
 		"| src: restore before | at least as fast as restic | 0.80× (5.00 s, restic 4.00 s) | missed |",
 	} {
 		if !strings.Contains(text, line+"\n") {

@@ -14,6 +14,7 @@ const (
 	wantSpeedup = 1.5       // of the first backup of src
 	wantDistant = 1.3       // of the first backup and the restores of src on a server
 	wantSlope   = 10e-6     // seconds for an unchanged file of src
+	wantBeyond  = 0.25      // of a restore, beside a drill of the same
 	wantAnon    = 256 << 20 // bytes of anonymous memory, anywhere
 )
 
@@ -33,11 +34,27 @@ func judge(rep *report) []target {
 			}
 		}
 	}
+	targets = append(targets, judgeDrills(rep)...)
 	if where != "" {
 		targets = append(targets, target{
 			Name: "peak RssAnon of any step", Want: "< " + mib(wantAnon) + " MiB",
 			Got: fmt.Sprintf("%s MiB (%s)", mib(most), where), Met: most < wantAnon,
 		})
+	}
+	return targets
+}
+
+// judgeDrills says what drills take beyond the restore that is in them.
+func judgeDrills(rep *report) []target {
+	var targets []target
+	for _, r := range rep.Results {
+		if len(r.Drills) > 0 {
+			own, alone := median(r.Drills, func(d drill) float64 { return d.beyond(d.RTO) }), median(r.Drills, func(d drill) float64 { return d.beyond(d.Restore) })
+			targets = append(targets, target{
+				Name: r.Corpus + ": drill beyond its restore", Want: fmt.Sprintf("< %.0f%%", 100*wantBeyond),
+				Got: fmt.Sprintf("%.0f%% (beyond a restore alone %.0f%%)", 100*own, 100*alone), Met: own < wantBeyond,
+			})
+		}
 	}
 	return targets
 }

@@ -18,6 +18,10 @@ type tool interface {
 	restore(ctx context.Context, path string, m moment, target string) *exec.Cmd
 	// restored is where restore puts the path.
 	restored(path, target string) string
+	// verify checks the structure of the repository, with data also every byte of it.
+	verify(ctx context.Context, data bool) *exec.Cmd
+	// drill restores the newest state of the path into a folder beneath scratch and compares it; nil: the tool has no such thing.
+	drill(ctx context.Context, path, scratch string) *exec.Cmd
 	forget() error // removes what the tool keeps on this host beside the repository
 }
 
@@ -119,6 +123,18 @@ func (t *storeTool) restore(ctx context.Context, _ string, m moment, target stri
 	return t.command(ctx, args...)
 }
 
+func (t *storeTool) verify(ctx context.Context, data bool) *exec.Cmd {
+	args := []string{"verify", "--key-file", t.key()}
+	if data {
+		args = append(args, "--read-data=all")
+	}
+	return t.command(ctx, args...)
+}
+
+func (t *storeTool) drill(ctx context.Context, path, scratch string) *exec.Cmd {
+	return t.command(ctx, "drill", path, "--scratch", scratch, "--json", "--key-file", t.key())
+}
+
 func (t *storeTool) restored(_, target string) string { return target }
 
 // resticTool runs with all defaults.
@@ -148,6 +164,16 @@ func (t *resticTool) backup(ctx context.Context, path, tag string) *exec.Cmd {
 func (t *resticTool) restore(ctx context.Context, _ string, m moment, target string) *exec.Cmd {
 	return t.command(ctx, "restore", "latest", "--tag", m.tag, "--target", target)
 }
+
+func (t *resticTool) verify(ctx context.Context, data bool) *exec.Cmd {
+	args := []string{"check"}
+	if data {
+		args = append(args, "--read-data")
+	}
+	return t.command(ctx, args...)
+}
+
+func (t *resticTool) drill(context.Context, string, string) *exec.Cmd { return nil }
 
 // restored: restic rebuilds the whole path beneath the target.
 func (t *resticTool) restored(path, target string) string { return filepath.Join(target, path) }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"path/filepath"
+
+	"savepoint/verify"
+)
+
+// A drill is what one drill measured itself, in seconds.
+type drill struct {
+	Wall    float64 `json:"wall_s"` // of the whole program
+	RTO     float64 `json:"rto_s"`
+	Compare float64 `json:"compare_s"`
+	Restore float64 `json:"restore_s"` // of store restore of the same state, a moment before
+}
+
+// beyond returns what a drill took beyond a restore, as a share of that.
+func (d drill) beyond(restore float64) float64 {
+	if restore <= 0 {
+		return 0
+	}
+	return (d.Wall - restore) / restore
+}
+
+// prove measures a drill of the newest state and verifications of the repository.
+func (c *cell) prove(ctx context.Context, t tool) error {
+	if err := c.drill(ctx, t); err != nil {
+		return err
+	}
+	for _, step := range []string{stepVerify, stepReadBack} {
+		s, err := measure(t.verify(ctx, step == stepReadBack))
+		if err != nil {
+			return err
+		}
+		log.Printf("%s: %s: %s: %.2f s, %d MiB anonymous", c.name, t.name(), step, s.Wall, s.Anon>>20)
+		c.res.add(t.name(), step, s)
+	}
+	return nil
+}
+
+// drill measures a drill; one that does not end well ends the run.
+func (c *cell) drill(ctx context.Context, t tool) error {
+	cmd := t.drill(ctx, c.live, filepath.Join(c.dir, c.name))
+	if cmd == nil {
+		return nil
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	s, err := measure(cmd)
+	if err != nil {
+		return err
+	}
+	var doc verify.DrillDocument
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		return fmt.Errorf("read what the drill printed: %w", err)
+	}
+	if doc.Verdict != verify.Restored || doc.Compared.DifferenceCount > 0 || doc.Compared.Files == 0 {
+		return fmt.Errorf("the drill says %q, %d differences, %d files compared", doc.Verdict, doc.Compared.DifferenceCount, doc.Compared.Files)
+	}
+	last := stepRestore2
+	if c.change == nil {
+		last = stepRestore1
+	}
+	d := drill{Wall: s.Wall, RTO: doc.RTO.Seconds, Compare: doc.Compared.Seconds, Restore: c.res.last(t.name(), last)}
+	log.Printf("%s: %s: drill: %.2f s (RTO %.2f, comparison %.2f, restore alone %.2f), %d MiB anonymous", c.name, t.name(), d.Wall, d.RTO, d.Compare, d.Restore, s.Anon>>20)
+	c.res.add(t.name(), stepDrill, s)
+	c.res.Drills = append(c.res.Drills, d)
+	return nil
+}
