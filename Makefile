@@ -18,7 +18,7 @@ RACE := ./chunk/... ./repo/... ./index/... ./verify/... ./cmd/... ./internal/ada
 STATICCHECK := go tool -modfile=internal/tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo deps servers test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean distclean
+.PHONY: help build install demo picture deps servers test quick race lint check fmt fmt-check tidy fuzz crash bench bench-peers cover clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,8 +29,12 @@ build: ## build ./bin/store, a static program
 install: build ## put the program into $(PREFIX)/bin
 	install -D -m 755 bin/store $(DESTDIR)$(PREFIX)/bin/store
 
-demo: build ## back up a small game world, play on, restore the first moment
+demo: build ## back up a small game world, play on, restore the first moment, drill, break a copy
 	bash internal/demo/demo.sh bin/store
+
+picture: build ## draw docs/pictures/demo.svg from what the demo shows
+	unshare --uts --map-root-user bash -c 'hostname world-1 && exec bash internal/demo/demo.sh bin/store' > bin/demo.txt 2>&1
+	go run ./internal/demo/picture -from "Everyone takes backups" -until "When was it" -title "make demo" < bin/demo.txt > docs/pictures/demo.svg
 
 deps: ## install the Debian packages that the tests need (as root), or name them
 	@bash internal/tools/deps.sh

@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/corpus":           {},
 	"internal/corpus/cmd/world": {"internal/corpus", "internal/corpus/world"},
 	"internal/corpus/world":     {},
+	"internal/demo/picture":     {},
 	"internal/miniotest":        {"internal/needtest"},
 	"internal/needtest":         {},
 	"internal/policy":           {"chunk"},
