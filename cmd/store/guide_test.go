@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,29 +43,38 @@ func TestGuideMinIO(t *testing.T) {
 	if err := os.Symlink(miniotest.MCPath(t), filepath.Join(bin, "mc")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-s")
-	cmd.Stdin = strings.NewReader(script)
-	cmd.Dir = dir
-	cmd.Env = []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
-		"ENDPOINT=" + server.Endpoint, "SECOND_ENDPOINT=localhost:" + port, "CA=" + server.CAFile, "BUCKET=game-backups",
-		"ADMIN_USER=" + server.AccessKey, "ADMIN_PASSWORD=" + server.SecretKey,
-		"BACKUP_KEY=backup-host", "BACKUP_SECRET=backup-host-secret", "RESTORE_KEY=restore-host", "RESTORE_SECRET=restore-host-secret",
-	}
-	out, err := cmd.CombinedOutput()
-	t.Logf("%d blocks\n%s", blocks, out)
-	if err != nil {
-		t.Fatalf("the guide: %v", err)
-	}
+	out := runGuide(t, script, dir,
+		"PATH="+bin+":"+os.Getenv("PATH"), "AWS_EC2_METADATA_DISABLED=true",
+		"ENDPOINT="+server.Endpoint, "SECOND_ENDPOINT=localhost:"+port, "CA="+server.CAFile, "BUCKET=game-backups",
+		"ADMIN_USER="+server.AccessKey, "ADMIN_PASSWORD="+server.SecretKey,
+		"BACKUP_KEY=backup-host", "BACKUP_SECRET=backup-host-secret", "RESTORE_KEY=restore-host", "RESTORE_SECRET=restore-host-secret")
 	for _, secret := range []string{server.SecretKey, "backup-host-secret", "restore-host-secret"} {
-		if strings.Contains(string(out), secret) {
+		if strings.Contains(out, secret) {
 			t.Errorf("a secret was printed")
 		}
 	}
 }
 
-// shellScript joins the sh blocks of a Markdown text. A command that fails ends the script, which then says in which line of the
-// text its block begins.
+// runGuide runs a guide's script in a folder that is its home, and returns what it printed.
+func runGuide(t *testing.T, script, dir string, env ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-s")
+	cmd.Stdin = strings.NewReader(script)
+	cmd.Dir = dir
+	cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + os.TempDir()}, env...)
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the guide: %v", err)
+	}
+	return string(out)
+}
+
+// exits is what a guide says at the end of a command line when it ends with another code than 0.
+var exits = regexp.MustCompile(`^(.*\S) +# exit ([0-9]+)$`)
+
+// shellScript joins the sh blocks of a Markdown text. A command that fails, or does not end with the code that the text says, ends the
+// script, which then says in which line of the text its block begins.
 func shellScript(markdown string) (script string, blocks int) {
 	var b strings.Builder
 	b.WriteString("set -euo pipefail\ntrap 'echo \"FAILED: the block at line $at\"' ERR EXIT\nat=0\n")
@@ -80,6 +90,9 @@ func shellScript(markdown string) (script string, blocks int) {
 		case strings.HasPrefix(fence, "```"):
 			inside = false
 		case inside:
+			if m := exits.FindStringSubmatch(fence); m != nil {
+				line = fmt.Sprintf("code=0; %s || code=$?; test $code = %s\n", m[1], m[2])
+			}
 			b.WriteString(line)
 		}
 	}
@@ -98,5 +111,15 @@ func TestShellScript(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "FAILED: the block at line 10\n") || strings.Contains(string(out), "on\n") || strings.Contains(string(out), "after") {
 		t.Errorf("%v\n%s", err, out)
+	}
+
+	for _, code := range []string{"4", "3", "0"} {
+		script, _ := shellScript("```sh\n(exit " + code + ")  # exit 4\necho on\n```\n")
+		cmd := exec.CommandContext(t.Context(), "bash", "-s")
+		cmd.Stdin = strings.NewReader(script)
+		out, err := cmd.CombinedOutput()
+		if on := err == nil && strings.Contains(string(out), "on\n"); on != (code == "4") {
+			t.Errorf("exit %s where the text says 4: %v\n%s", code, err, out)
+		}
 	}
 }

@@ -229,8 +229,22 @@ func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o init
 	if len(o.recipients) > 0 {
 		what = append(what, "the age key of --recipient")
 	}
-	a.notef("Made repository %s at %s.\n%s%s", r.ID(), printable(loc.String()), found.lines(), mustKeep(what))
+	a.notef("Made repository %s at %s.\n%s%s%s", r.ID(), printable(loc.String()), found.lines(), mustKeep(what), a.firstBackup(made))
 	return nil
+}
+
+// firstBackup is the line that shows the next command, when a file that was made opens the repository.
+func (a *app) firstBackup(made *newSecrets) string {
+	words := []string{"backup", "--repo", a.repoText()}
+	switch {
+	case made.keyFile != "":
+		words = append(words, "--key-file", made.keyFile)
+	case made.passwordFile != "":
+		words = append(words, "--password-file", made.passwordFile)
+	default:
+		return ""
+	}
+	return "\nNext: " + a.commandLine(words...) + " FOLDER"
 }
 
 // mustKeep says what losing the keys means.

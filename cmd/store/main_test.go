@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,13 +41,15 @@ func scripts(t *testing.T, s3 bool) []string {
 // commands are those that scripts have beside testscript's own.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"code":    cmdCode,
-		"runlast": cmdRunLast,
-		"setglob": cmdSetGlob,
-		"setline": cmdSetLine,
-		"flip":    cmdFlip,
-		"cut":     cmdCut,
-		"head":    cmdHead,
+		"code":     cmdCode,
+		"runlast":  cmdRunLast,
+		"runshown": cmdRunShown,
+		"setglob":  cmdSetGlob,
+		"setline":  cmdSetLine,
+		"setmatch": cmdSetMatch,
+		"flip":     cmdFlip,
+		"cut":      cmdCut,
+		"head":     cmdHead,
 	}
 }
 
@@ -139,6 +142,38 @@ func cmdRunLast(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stderr")), "\n")
 	checkCode(ts, want, ts.Exec("sh", "-c", lines[len(lines)-1]))
+}
+
+// cmdRunShown has a shell run a command that was shown: runshown CODE FILE PATTERN, where FILE is stdout, stderr or a file, and the group of
+// PATTERN is the command.
+func cmdRunShown(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: runshown CODE FILE PATTERN")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	command := group(ts, args[1], args[2])
+	ts.Logf("+ %s", command)
+	checkCode(ts, want, ts.Exec("sh", "-c", command))
+}
+
+// cmdSetMatch sets a variable to what the group of a pattern matches first: setmatch NAME FILE PATTERN, FILE as for runshown.
+func cmdSetMatch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: setmatch NAME FILE PATTERN")
+	}
+	ts.Setenv(args[0], group(ts, args[1], args[2]))
+}
+
+// group returns what the one group of a pattern matches first in a file.
+func group(ts *testscript.TestScript, file, pattern string) string {
+	re, err := regexp.Compile("(?m)" + pattern)
+	ts.Check(err)
+	found := re.FindStringSubmatch(ts.ReadFile(file))
+	if len(found) != 2 {
+		ts.Fatalf("%s has no match of %s, or this not one group", file, pattern)
+	}
+	return found[1]
 }
 
 // cmdSetGlob sets a variable to the one path that a pattern matches: setglob NAME PATTERN.

@@ -35,11 +35,27 @@ func (a *app) choiceLines(o restoreOptions, t task) []string {
 	if n := t.choice.After; n != nil {
 		line("after it", "%s, read to %s (%s)", n.Short(), a.endText(n), stateOf(n))
 	}
+	if w := t.choice.Without; len(w) > 0 && !o.all {
+		line("nothing of", "%s: no backup had finished by then", someNames(w))
+	}
 	if t.place != nil {
 		line("path", "%s", printable(t.place.original()))
 	}
 	line("target", "%s", printable(t.target))
 	return lines
+}
+
+// someNames lists names, but no more than a line takes.
+func someNames(names []string) string {
+	const most = 5
+	var list []string
+	for _, n := range names[:min(most, len(names))] {
+		list = append(list, printable(n))
+	}
+	if more := len(names) - most; more > 0 {
+		return strings.Join(list, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(list, ", ")
 }
 
 // warnChoice says what is not right with a snapshot that is restored all the same.

@@ -193,9 +193,16 @@ func (s *selection) explainNone(a *app, err error) error {
 	}
 	if s.at != "" {
 		return hinted(fmt.Errorf("nothing was backed up at or before %s: %w", when.Format(s.moment, a.zone), err),
-			"`store snapshots` lists what there is.")
+			"The oldest is %s. `store snapshots` lists what there is.", a.oldest(fits))
 	}
 	return hinted(err, "`store snapshots` lists what there is.")
+}
+
+// oldest names the restorable snapshot that ended first, of which there is one, in the zone of the person.
+func (a *app) oldest(snaps []*repo.Snapshot) string {
+	restorable := slices.DeleteFunc(slices.Clone(snaps), func(x *repo.Snapshot) bool { return !x.Restorable() })
+	x := slices.MinFunc(restorable, func(x, y *repo.Snapshot) int { return x.End().Compare(y.End()) })
+	return fmt.Sprintf("%s of %s, read to %s", x.Short(), printable(x.Source()), a.endText(x))
 }
 
 // howUnfinished says how to get at what there is when no backup has finished. The snapshots are in order of window.
