@@ -27,13 +27,14 @@ type Listing struct {
 	// damaged are the packs that a mark without a release says are damaged, by name, and when it was put by the clock of who did.
 	damaged map[string]time.Time
 	// blind is set when a record or mark could not be read: then nothing counts as stored.
-	blind   bool
-	newer   error           // a record or mark that a newer program wrote: reading goes on, writing does not
-	adopted map[string]bool // objects that are on time by decree
-	forgot  map[string]bool // snapshots with a tombstone
-	replica bool
-	refuse  string // a feature flag that this program does not know
-	copied  bool   // the objects' times are those of a copy, and say nothing
+	blind      bool
+	unreadable []string        // names of the records and marks that cannot be read
+	newer      error           // a record or mark that a newer program wrote: reading goes on, writing does not
+	adopted    map[string]bool // objects that are on time by decree
+	forgot     map[string]bool // snapshots with a tombstone
+	replica    bool
+	refuse     string // a feature flag that this program does not know
+	copied     bool   // the objects' times are those of a copy, and say nothing
 }
 
 func newListing() *Listing {
@@ -83,7 +84,7 @@ func (r *Repo) listCondemned(ctx context.Context, l *Listing) error {
 			continue // its packs are gone, and no segment names them
 		}
 		if unreadable(err) {
-			l.unread(r, "condemned record", err)
+			l.unread(r, "condemned record", i.Name, err)
 			continue
 		}
 		if err != nil {
@@ -115,7 +116,7 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 			continue
 		}
 		if unreadable(err) {
-			l.unread(r, "mark", err)
+			l.unread(r, "mark", i.Name, err)
 			continue
 		}
 		if err != nil {
@@ -128,7 +129,8 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 }
 
 // unread notes that a record or mark cannot be read.
-func (l *Listing) unread(r *Repo, what string, err error) {
+func (l *Listing) unread(r *Repo, what, name string, err error) {
+	l.unreadable = append(l.unreadable, name)
 	r.o.Logger.Warn(what+" cannot be read: a backup stores everything again that it meets", "err", err)
 	r.note(err)
 	l.blind = true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zeebo/blake3"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"savepoint/repo/record"
 	"savepoint/repo/seal"
@@ -24,9 +25,19 @@ type StoredReport struct {
 	*record.Report
 }
 
+// reportsInHand is how many bytes of reports are read and decoded at a time, besides what is kept of them: one can have 64 MiB, and what its
+// document becomes is many times as much.
+const reportsInHand = 32 << 20
+
 // Reports returns every listed report, oldest first. What this host read before comes from its cache. Those that cannot be read are left
 // out, and the error, which wraps ErrCorrupt or ErrNewer, names them: the rest is returned with it.
 func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
+	return r.reports(ctx, func(*StoredReport) {})
+}
+
+// reports is Reports, and hands each report to take, which may take out of it what needs no keeping, before others are read that do not
+// fit into memory beside it. Take is called by many goroutines.
+func (r *Repo) reports(ctx context.Context, take func(*StoredReport)) ([]*StoredReport, error) {
 	infos, err := r.list(ctx, "reports/")
 	if err != nil {
 		return nil, err
@@ -35,11 +46,17 @@ func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
 	reports, bad := make([]*StoredReport, len(infos)), make([]error, len(infos))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
+	inHand := semaphore.NewWeighted(reportsInHand)
 	for n, i := range infos {
 		if _, err := parseID(strings.TrimPrefix(i.Name, "reports/")); err != nil {
 			continue // not an object of ours
 		}
 		g.Go(func() error {
+			size := min(max(i.Size, 0), reportsInHand)
+			if err := inHand.Acquire(gctx, size); err != nil {
+				return err
+			}
+			defer inHand.Release(size)
 			rep, err := r.readReport(gctx, cache, i)
 			switch {
 			case gone(err):
@@ -50,6 +67,7 @@ func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
 			case err != nil:
 				return err
 			}
+			take(rep)
 			reports[n] = rep
 			return nil
 		})
@@ -69,6 +87,19 @@ func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
 		return cmp.Or(a.Stored.Compare(b.Stored), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Name, b.Name))
 	})
 	return reports, errors.Join(bad...)
+}
+
+// Report reads one report again, of which a Survey kept a part. The error wraps ErrCorrupt or ErrNewer when it cannot be read any more, or is gone.
+func (r *Repo) Report(ctx context.Context, name string) (*StoredReport, error) {
+	info, err := r.st.Stat(ctx, name)
+	var rep *StoredReport
+	if err == nil {
+		rep, err = r.readReport(ctx, new(sealedCache), info)
+	}
+	if gone(err) {
+		err = corrupt(name, err)
+	}
+	return rep, err
 }
 
 // readReport reads a report from this host's cache or from the store.

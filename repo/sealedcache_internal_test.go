@@ -51,6 +51,11 @@ func TestSealedCache(t *testing.T) {
 	if c.get("one", 1) == nil || c.get("two", 3) == nil || c.get("gone", 2) != nil {
 		t.Errorf("have %q; want what is listed and what is new", c.have)
 	}
+	c.size = maxCacheFile - 20
+	c.use("large", make([]byte, 20), true)
+	if c.used["large"] != nil || c.fresh != 0 {
+		t.Error("more is kept than a file may have")
+	}
 	c.use("one", c.have["one"], false)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

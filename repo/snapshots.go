@@ -116,6 +116,9 @@ func (r *Repo) readSnapshotsBy(ctx context.Context, l *Listing, infos []storage.
 			case err != nil:
 				return err
 			}
+			if cache.slim != nil {
+				cache.slim(m)
+			}
 			snaps[n] = &Snapshot{Name: i.Name, Stored: i.Time, Manifest: m}
 			snaps[n].Late = l.late(snaps[n].session(), i)
 			return nil

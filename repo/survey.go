@@ -8,15 +8,20 @@ import (
 	"time"
 
 	"savepoint/repo/storage"
+	"savepoint/repo/tree"
 )
 
 // Survey is what lists and small objects tell of a repository. Nothing in it was read from a pack.
 type Survey struct {
-	Snapshots []*Snapshot     // as of Repo.Snapshots
+	Snapshots []*Snapshot     // as of Repo.Snapshots, but without roots and lists, of which there can be much: faults are counted only
 	Reports   []*StoredReport // as of Repo.Reports
 	Damaged   []MarkedPack    // in order of name
 	// BadSnapshots and BadReports name what cannot be read, and wrap ErrCorrupt or ErrNewer; nil when all could be.
 	BadSnapshots, BadReports error
+	// BadRecords are condemned records and marks that cannot be read, so that Damaged may be short of some.
+	BadRecords []string
+	// Copied says that the objects' times are those of a copy: backups are refused until it is adopted.
+	Copied bool
 }
 
 // MarkedPack is a pack that a mark without a release says is damaged.
@@ -29,22 +34,32 @@ type MarkedPack struct {
 // the newest manifests of each source, which are read every time. So it sees that one of these is damaged, and that an object is gone, has
 // another size, or is new and unreadable; a bit that flipped in an older one that was read before is for verify to find. An error means
 // that it could not look.
-func (r *Repo) Survey(ctx context.Context) (*Survey, error) {
+//
+// Each report is handed to take, by many goroutines, which may take out of it what needs no keeping: all reports with all their documents can be
+// more than fits into memory. Nil takes nothing.
+func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, error) {
+	if take == nil {
+		take = func(*StoredReport) {}
+	}
 	l, err := r.listAll(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := new(Survey)
+	s := &Survey{BadRecords: l.unreadable}
 	for _, name := range slices.Sorted(maps.Keys(l.damaged)) {
 		s.Damaged = append(s.Damaged, MarkedPack{name, l.damaged[name]})
 	}
 	cache := r.loadSealed("manifests-all") // a session's cache holds those of its source alone
 	cache.reread = newestOfEach(l.Snapshots)
+	cache.slim = func(m *tree.Manifest) {
+		m.Roots, m.Faults, m.Policy, m.Devices, m.Seen, m.Tags = nil, nil, nil, nil, nil, nil
+	}
 	s.Snapshots, err = r.snapshots(ctx, l, cache)
 	if s.BadSnapshots = err; err != nil && !unreadable(err) {
 		return nil, err
 	}
-	s.Reports, err = r.Reports(ctx)
+	s.Copied = l.copied
+	s.Reports, err = r.reports(ctx, take)
 	if s.BadReports = err; err != nil && !unreadable(err) {
 		return nil, err
 	}

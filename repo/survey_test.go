@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"savepoint/repo"
 	"savepoint/repo/record"
+	"savepoint/repo/storage"
 	"savepoint/repo/storage/fault"
 	"savepoint/repo/storage/mem"
 )
@@ -33,7 +35,7 @@ func TestSurvey(t *testing.T) {
 	}
 	survey := func() *repo.Survey {
 		t.Helper()
-		s, err := openIn(t, st, dir).Survey(t.Context())
+		s, err := openIn(t, st, dir).Survey(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,9 +72,48 @@ func TestSurvey(t *testing.T) {
 	for _, rule := range []fault.Rule{{Op: fault.List, Prefix: "snapshots/"}, {Op: fault.List, Prefix: "reports/"}, {Op: fault.List, Prefix: "marks/"},
 		{Op: fault.Get, Prefix: "snapshots/"}, {Op: fault.Get, Prefix: "reports/"}} {
 		st.Arm(rule)
-		if _, err := openIn(t, st, dir).Survey(t.Context()); err == nil || errors.Is(err, repo.ErrCorrupt) {
+		if _, err := openIn(t, st, dir).Survey(t.Context(), nil); err == nil || errors.Is(err, repo.ErrCorrupt) {
 			t.Errorf("%s of %s fails: %v", rule.Op, rule.Prefix, err)
 		}
+	}
+}
+
+// TestSurveyTake hands over every report once, and keeps what is left of it; what is kept of manifests is no list.
+func TestSurveyTake(t *testing.T) {
+	m := mem.New(nil)
+	r := newRepo(t, m)
+	mustSave(t, r, "world", files{"a": "a"})
+	for range 40 {
+		if err := r.PutReport(t.Context(), "world", "host", &record.Report{Kind: record.DrillReport, Document: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var taken atomic.Int32
+	s, err := r.Survey(t.Context(), func(rep *repo.StoredReport) {
+		if string(rep.Document) == "{}" {
+			taken.Add(1)
+		}
+		rep.Document = nil
+	})
+	if err != nil || taken.Load() != 40 || len(s.Reports) != 40 || s.Reports[7].Document != nil {
+		t.Fatalf("%d of %d reports, %v", taken.Load(), len(s.Reports), err)
+	}
+	if s.Snapshots[0].Roots != nil || s.Snapshots[0].Dataset != "world" {
+		t.Errorf("kept of a manifest: %+v", s.Snapshots[0].Manifest)
+	}
+	again, err := r.Report(t.Context(), s.Reports[7].Name)
+	if err != nil || string(again.Document) != "{}" || again.Seq != s.Reports[7].Seq {
+		t.Errorf("read again: %+v, %v", again, err)
+	}
+	if _, err := r.Report(t.Context(), "reports/"+strings.Repeat("0", 32)); !errors.Is(err, repo.ErrCorrupt) {
+		t.Errorf("one that is gone: %v", err)
+	}
+	mark := "marks/" + strings.Repeat("0", 32)
+	if err := m.Put(t.Context(), mark, strings.NewReader("no mark"), 7, storage.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = r.Survey(t.Context(), nil); err != nil || len(s.BadRecords) != 1 || s.BadRecords[0] != mark {
+		t.Errorf("with a damaged mark: %+v, %v", s.BadRecords, err)
 	}
 }
 
@@ -86,7 +127,7 @@ func TestSurveyMarks(t *testing.T) {
 	if marked, err := r.MarkDamaged(t.Context(), &repo.CorruptError{Object: name, Err: errors.New("flipped")}); err != nil || marked != name {
 		t.Fatalf("marked %q, %v", marked, err)
 	}
-	s, err := r.Survey(t.Context())
+	s, err := r.Survey(t.Context(), nil)
 	if err != nil || len(s.Damaged) != 1 || s.Damaged[0].Name != name || s.Damaged[0].Marked.IsZero() {
 		t.Errorf("%+v, %v", s, err)
 	}

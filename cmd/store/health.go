@@ -58,7 +58,7 @@ func (o healthOptions) check(json bool) error {
 	case o.allHosts && o.dataset != "" && metrics:
 		return usagef("--all-hosts and --dataset contradict each other: the series of the repository are of all datasets")
 	}
-	if fi, err := os.Stat(o.textfile); o.textfile != "" && err == nil && !fi.Mode().IsRegular() {
+	if fi, err := os.Lstat(o.textfile); o.textfile != "" && err == nil && !fi.Mode().IsRegular() { // a link would be replaced, not what it points to
 		return usagef("--textfile %q is no regular file", o.textfile)
 	}
 	return nil
@@ -127,6 +127,14 @@ func (a *app) healthNext(args ...string) string {
 	return a.commandLine(append(append([]string{args[0]}, a.again()...), args[1:]...)...)
 }
 
+// exportedWhere says whose sources are exported.
+func exportedWhere(o healthOptions, here string) string {
+	if o.allHosts {
+		return ""
+	}
+	return " from the host " + printable(first(o.host, here))
+}
+
 // exportHealth writes the metrics to the file or to stdout.
 func (a *app) exportHealth(status *health.Status, o healthOptions, here string) error {
 	exported := *status
@@ -137,6 +145,9 @@ func (a *app) exportHealth(status *health.Status, o healthOptions, here string) 
 				exported.Sources = append(exported.Sources, s)
 			}
 		}
+	}
+	if len(exported.Sources) == 0 {
+		a.warnf("no source is exported: nothing was backed up%s, and no dataset of the configuration is there", exportedWhere(o, here))
 	}
 	var text bytes.Buffer
 	err := health.WriteMetrics(&text, &exported, health.MetricsOptions{Repository: o.allHosts, Version: version, Written: a.now()})
@@ -153,7 +164,7 @@ func (a *app) exportHealth(status *health.Status, o healthOptions, here string) 
 	}
 	var perr *os.PathError
 	if errors.As(err, &perr) {
-		return hinted(err, "The file that was there is as it was. The folder must be there, and this user must be able to write to it.")
+		return hinted(err, "The file that was there is as it was. The folder must be there and have room, and this user must be able to write to it.")
 	}
 	return err
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,7 +71,7 @@ func (h *history) report(kind record.ReportKind, dataset, host string, document 
 
 func (h *history) drill(s *repo.Snapshot, v verify.Verdict, rto, rpo float64) {
 	h.t.Helper()
-	d := verify.DrillDocument{Verdict: v, Snapshot: s.ID(), RTO: verify.Recovery{Seconds: rto}, RPO: verify.Exposure{Seconds: rpo}, Reasons: []string{"the data is too old."}}
+	d := verify.DrillDocument{Verdict: v, Dataset: s.Dataset, Host: s.Host, Snapshot: s.ID(), Incident: h.now, RTO: verify.Recovery{Seconds: rto}, RPO: verify.Exposure{Seconds: rpo}, Reasons: []string{"the data is too old."}}
 	b, err := verify.Encode(&d)
 	h.report(record.DrillReport, s.Dataset, s.Host, b, err)
 }
@@ -92,7 +94,7 @@ func TestHealthText(t *testing.T) {
 	h.now = h.now.Add(24 * time.Hour)
 	h.backup("world", "world-2", 2<<20, 1234)
 	h.backup("world", "world-3", 2<<20, 1)
-	h.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 40}})
+	h.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 40}, ReadBack: verify.ReadBack{Oldest: &oldest}})
 	h.now = h.now.Add(12 * time.Minute)
 	got := h.text()
 	want := `2 of 4 sources need attention; a restore was last proven 2026-11-20 03:30:00 UTC (1d ago): world@world-1 in 4.2s
@@ -105,7 +107,7 @@ world@world-1                 1d                      1d  1.0 MiB  1d, restored 
 
 verify: structure whole 12m ago; data whole 1d1h ago; 0 of 40 packs read back within 30 days; the oldest 13d ago
 
-world@world-3 has no snapshot that is complete, on time and not suspect; on world-3: store backup --dataset world
+world@world-3 has no snapshot that is complete, on time, not suspect and not damaged; on world-3: store backup --dataset world
 world@world-2 has faults in its last backup, files that are missing or torn: 1234; when they can be read, on world-2: store backup --dataset world
 world@world-3 has faults in its last backup, files that are missing or torn: 1; when they can be read, on world-3: store backup --dataset world
 world@world-2 missed an objective in the drill of 2026-11-20 03:30 UTC: the data is too old: store drill --dataset world --host world-2
@@ -117,6 +119,35 @@ world@world-2 missed an objective in the drill of 2026-11-20 03:30 UTC: the data
 		if i < 8 && utf8.RuneCountInString(line) > 120 {
 			t.Errorf("a line of %d columns: %s", utf8.RuneCountInString(line), line)
 		}
+	}
+}
+
+// TestHealthTextMany shows many sources, of which some have names that are equal when they are cut, or that no terminal should get.
+func TestHealthTextMany(t *testing.T) {
+	h := newHistory(t)
+	for i := range 56 {
+		h.backup(fmt.Sprintf("/srv/game/region-%02d/persistent/state/users", i), "world-1.game.example.com", 1<<40, 1<<10)
+	}
+	for _, name := range []string{"a\nb", "\x1b[2Jgone", "back\\slash", "世界/世界/世界/世界/世界/世界/世界/世界/世界/世界"} {
+		h.drill(h.backup(name, "world-1", 1, 0), verify.Verdict("proved\n\x1btwice by a later program"), 1e9, 1e9)
+	}
+	h.now = h.now.Add(5000 * time.Hour)
+	lines := strings.Split(h.text(), "\n")
+	rows := map[string]bool{}
+	for i, line := range lines {
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("a line has what no terminal should get: %q", line)
+		}
+		if i < 63 && utf8.RuneCountInString(line) > 140 {
+			t.Errorf("a line of %d columns: %s", utf8.RuneCountInString(line), line)
+		}
+		if i > 2 && i < 63 {
+			name, _, _ := strings.Cut(line, "  ")
+			rows[name] = true
+		}
+	}
+	if len(rows) != 60 || len(lines) > 90 {
+		t.Errorf("%d names of 60 sources, %d lines", len(rows), len(lines))
 	}
 }
 

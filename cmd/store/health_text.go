@@ -27,8 +27,9 @@ func (a *app) printHealth(s *health.Status) error {
 		fmt.Fprintln(&b)
 	}
 	t := table{header: []string{"SOURCE", "LAST BACKUP", "EXPOSED", "SIZE", "LAST DRILL", "PROVEN", "RTO", "RPO"}, right: map[int]bool{2: true, 3: true, 6: true, 7: true}}
-	for _, x := range s.Sources {
-		t.add(a.healthRow(s.LookedAt, x)...)
+	names := sourceNames(s.Sources)
+	for i, x := range s.Sources {
+		t.add(a.healthRow(s.LookedAt, x, names[i])...)
 	}
 	if err := t.print(&b); err != nil {
 		return err
@@ -77,12 +78,31 @@ func (a *app) healthSummary(s *health.Status) string {
 		return verdict + "; no restore was ever proven"
 	}
 	d := proven.LastProven
-	return fmt.Sprintf("%s; a restore was last proven %s (%s ago): %s in %s", verdict, a.timeText(d.At), health.Age(s.LookedAt.Sub(d.At)),
-		printable(proven.Name()), secondsText(d.RTO))
+	of := ""
+	if d.Of != nil {
+		of = ", of " + a.timeText(*d.Of)
+	}
+	return fmt.Sprintf("%s; a restore was last proven %s (%s ago): %s in %s%s", verdict, a.timeText(d.At), health.Age(s.LookedAt.Sub(d.At)),
+		printable(proven.Name()), secondsText(d.RTO), of)
 }
 
-func (a *app) healthRow(now time.Time, x *health.Source) []string {
-	row := []string{elide(printable(x.Name()), sourceWidth), "never", "all", "", "never", "never", "", ""}
+// sourceNames returns the names of sources as short as they fit into the table, and no shorter than that each is another.
+func sourceNames(sources []*health.Source) []string {
+	for width := sourceWidth; ; width += 4 {
+		names, seen, longest := make([]string, len(sources)), map[string]bool{}, 0
+		for i, x := range sources {
+			full := printable(x.Name())
+			names[i] = elide(full, width)
+			seen[names[i]], longest = true, max(longest, utf8.RuneCountInString(full))
+		}
+		if len(seen) == len(sources) || longest <= width {
+			return names
+		}
+	}
+}
+
+func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
+	row := []string{name, "never", "all", "", "never", "never", "", ""}
 	if b := x.LastBackup; b != nil {
 		row[1], row[3] = health.Age(now.Sub(b.Published)), sizeText(b.Bytes)
 		if word := backupWord(b); word != "" {
@@ -96,6 +116,9 @@ func (a *app) healthRow(now time.Time, x *health.Source) []string {
 	}
 	if d := x.LastDrill; d != nil {
 		row[4] = health.Age(now.Sub(d.At)) + ", " + verdictWord(d.Verdict)
+		if d.Of != nil {
+			row[4] += " --at"
+		}
 	}
 	if d := x.LastProven; d != nil {
 		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04")
@@ -150,6 +173,9 @@ func (a *app) verifyLine(s *health.Status) string {
 		parts = append(parts, humanize.Comma(int64(*v.Never))+" never")
 	case v.Oldest != nil:
 		parts = append(parts, "the oldest "+health.Age(s.LookedAt.Sub(*v.Oldest))+" ago")
+	}
+	if s.Missing > 0 {
+		parts = append(parts, plural(s.Missing, "report is", "reports are")+" gone")
 	}
 	if n := len(s.Damaged); n > 0 {
 		parts = append(parts, plural(n, "pack", "packs")+" marked damaged")

@@ -80,19 +80,29 @@ func Unmarshal(b []byte, v any) error {
 	if err := Check(b); err != nil {
 		return fmt.Errorf("decode %T: %w", v, err)
 	}
+	if unmarshal(b, p.Elem()) == nil {
+		return nil // which is what nearly all objects come to: every field is known
+	}
 	known, err := knownOnly(b, p.Type().Elem())
+	if err == nil {
+		err = unmarshal(known, p.Elem())
+	}
 	if err != nil {
 		return fmt.Errorf("decode %T: %w", v, err)
 	}
-	p.Elem().SetZero()
-	if err := decoder.Unmarshal(known, v); err != nil {
-		return fmt.Errorf("decode %T: %w: %w", v, ErrMalformed, err)
+	return nil
+}
+
+// unmarshal decodes b into v if it is exactly what Marshal makes of the result, so that b has no field which v has not. The library is
+// lenient where types differ a little: it cuts or pads byte strings for arrays, takes null for anything and arrays for bytes.
+func unmarshal(b []byte, v reflect.Value) error {
+	v.SetZero()
+	if err := decoder.Unmarshal(b, v.Addr().Interface()); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	// The library is lenient where types differ a little: it cuts or pads
-	// byte strings for arrays, takes null for anything and arrays for bytes.
-	again, err := encoder.Marshal(v)
-	if err != nil || !bytes.Equal(again, known) {
-		return fmt.Errorf("decode %T: %w: not in the form that is written", v, ErrMalformed)
+	again, err := encoder.Marshal(v.Addr().Interface())
+	if err != nil || !bytes.Equal(again, b) {
+		return fmt.Errorf("%w: not in the form that is written", ErrMalformed)
 	}
 	return nil
 }

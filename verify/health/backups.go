@@ -15,7 +15,7 @@ const (
 	resultFailed  = "failed"
 )
 
-func (x *sight) lookAtBackups(counted bool) {
+func (l *look) lookAtBackups(x *sight, counted bool) {
 	published := map[string]time.Time{} // by manifest, as the backup saw it
 	for _, b := range x.backups {
 		if b.Manifest != "" && b.Published > 0 {
@@ -30,7 +30,7 @@ func (x *sight) lookAtBackups(counted bool) {
 		if last == nil || newer(s, b, last) {
 			last = b
 		}
-		if good(s) && (point == nil || !b.WindowStart.Before(point.WindowStart)) {
+		if l.point(x, s) && (point == nil || !b.WindowStart.Before(point.WindowStart)) {
 			point = b
 		}
 		if good(s) {
@@ -40,7 +40,7 @@ func (x *sight) lookAtBackups(counted bool) {
 	}
 	x.LastBackup, x.RecoveryPoint = last, point
 	for _, b := range x.backups {
-		x.LastReport = &Report{At: b.at, ExitCode: int(b.Exit), Message: text(b.Message)}
+		x.LastReport = &Report{At: b.at, ExitCode: int(b.Exit), Message: b.Message}
 		if b.Exit == 0 && b.Published > 0 && !listed[b.Manifest] { // forgotten since
 			x.succeeded(earlier(time.Unix(0, b.Published), b.Stored))
 		}
@@ -59,6 +59,11 @@ func (x *sight) succeeded(t time.Time) {
 // good reports whether a snapshot is a point to go back to that nothing is known to be wrong with.
 func good(s *repo.Snapshot) bool {
 	return s.Restorable() && s.Completeness == tree.Complete && !s.Suspect
+}
+
+// point reports whether a snapshot is one to go back to: good, and not damaged as far as is known.
+func (l *look) point(x *sight, s *repo.Snapshot) bool {
+	return good(s) && !l.hit[s.ID()] && !slices.ContainsFunc(x.damage, func(r *report) bool { return r.drill.Snapshot == s.ID() })
 }
 
 // newer reports whether a snapshot tells more of the last backup than the one so far. A finished one wins over an interrupted one

@@ -1,41 +1,75 @@
 package health
 
 import (
-	"encoding/json"
+	"context"
 	"slices"
 	"time"
 
-	"savepoint/repo/pack"
 	"savepoint/verify"
 )
 
 // levelData is the level of a verification that read packs back as well.
 const levelData = "data"
 
-func (l *look) lookAtChecks() {
+// maxUnhealed is how many verifications with damage that nothing has seen healed are remembered. Later ones see most of what earlier ones saw.
+const maxUnhealed = 8
+
+// lookAtChecks fills in what verifications say, and returns those that found damage which nothing has seen healed.
+func (l *look) lookAtChecks() []*report {
 	v := &l.status.Verify
+	var unhealed []*report
 	for _, r := range l.checks {
-		c := &Check{At: r.at, ExitCode: r.check.ExitCode, Findings: r.check.FindingCnt, Object: r.Name, Document: json.RawMessage(r.Document), doc: r.check}
-		data := r.check.Level == levelData
-		whole := r.check.ExitCode == 0 && !harms(r.check)
+		c := &Check{At: r.at, ExitCode: int(r.Exit), Message: r.Message, Object: r.Name, rep: r}
+		d := r.check
+		if d == nil { // it did not come to its end, and read packs back until then
+			v.Structure.note(c, false)
+			v.Data.note(c, false)
+			continue
+		}
+		c.ExitCode, c.Findings = d.ExitCode, d.FindingCnt
+		whole := d.ExitCode == 0 && !r.harm
 		v.Structure.note(c, whole)
-		if data {
+		if d.Level == levelData {
 			v.Data.note(c, whole)
 		}
-		switch {
-		case harms(r.check):
+		if d.ExitCode == 0 || d.ExitCode == exitDamage { // it came to its end
+			unhealed = slices.DeleteFunc(unhealed, func(old *report) bool { return old.seen || r.readSince(old.at) })
+			l.debt(r)
+		}
+		if r.harm {
+			unhealed = append(unhealed, r)
+			unhealed = unhealed[max(0, len(unhealed)-maxUnhealed):]
 			v.Unhealed = c
-		case whole && v.Unhealed != nil && (data || seenByStructure(v.Unhealed.doc)):
-			v.Unhealed = nil
 		}
-		if r.check.Structure.Packs > 0 {
-			v.Packs = r.check.Structure.Packs
-		}
-		if data {
-			v.debt(r.check.ReadBack)
+		if whole && d.ReadBack.Never == 0 && d.ReadBack.Oldest != nil && d.ReadBack.Oldest.After(l.whole) {
+			l.whole = *d.ReadBack.Oldest
 		}
 	}
+	switch n := len(unhealed); {
+	case n == 0:
+		v.Unhealed = nil
+	case v.Unhealed.rep != unhealed[n-1]:
+		r := unhealed[n-1]
+		v.Unhealed = &Check{At: r.at, ExitCode: r.check.ExitCode, Findings: r.check.FindingCnt, Object: r.Name, rep: r}
+	}
 	l.cover(v)
+	return unhealed
+}
+
+// findHit notes the snapshots that lose something.
+func (l *look) findHit(ctx context.Context, unhealed []*report) error {
+	for _, r := range unhealed {
+		b, err := l.document(ctx, r)
+		if err != nil {
+			return err
+		}
+		if d, err := verify.DecodeCheck(b); err == nil {
+			for _, h := range d.Hit {
+				l.hit[h.Snapshot] = true
+			}
+		}
+	}
+	return nil
 }
 
 func (lv *Level) note(c *Check, whole bool) {
@@ -48,38 +82,60 @@ func (lv *Level) note(c *Check, whole bool) {
 
 // harms reports whether a verification found damage, also when it was interrupted then.
 func harms(d *verify.CheckDocument) bool {
-	return d.ExitCode == exitDamage || slices.ContainsFunc(d.Findings, func(f verify.Finding) bool { return f.Harm == verify.Loss || f.Harm == verify.Risk })
+	return d.ExitCode == exitDamage || slices.ContainsFunc(d.Findings, harmful)
 }
+
+func harmful(f verify.Finding) bool { return f.Harm == verify.Loss || f.Harm == verify.Risk }
+
+// What only reading packs back finds, as package check says it: a pack whose bytes are not what was written, and one that reads differently
+// each time.
+const (
+	codePackDamaged verify.Code = "pack-damaged"
+	codeUnsteady    verify.Code = "reads-differ"
+)
 
 // seenByStructure reports whether a later verification that reads no packs would find this damage too: it was found without reading
 // packs, or the packs are marked since.
-func seenByStructure(d *verify.CheckDocument) bool { return d.Level != levelData || len(d.Marked) > 0 }
+func seenByStructure(d *verify.CheckDocument) bool {
+	if d.Level != levelData {
+		return true
+	}
+	marked := len(d.Marked) > 0 && d.NotMarked == ""
+	hidden := func(f verify.Finding) bool {
+		return harmful(f) && (f.Code == codeUnsteady || f.Code == codePackDamaged && !marked)
+	}
+	return !slices.ContainsFunc(d.Findings, hidden) && (marked || d.FindingCnt <= uint64(len(d.Findings)))
+}
 
-// debt takes over what the last run that read packs back knew of those that were not.
-func (v *Verification) debt(b verify.ReadBack) {
+// readSince reports whether every pack had been read back after a moment when this verification ended.
+func (r *report) readSince(t time.Time) bool {
+	b := r.check.ReadBack
+	return b.Never == 0 && (b.Oldest != nil && b.Oldest.After(t) || b.Oldest == nil && r.check.Level == levelData)
+}
+
+// debt takes over how many packs there were, and what was known of those that were not read back.
+func (l *look) debt(r *report) {
+	v, b := &l.status.Verify, r.check.ReadBack
+	v.Packs = r.check.Structure.Packs
 	never := b.Never
 	v.Never, v.Oldest = &never, nil
 	if never == 0 && b.Oldest != nil {
-		t := b.Oldest.UTC()
+		t := earlier(*b.Oldest, r.at).UTC()
 		v.Oldest = &t
 	}
 }
 
-// cover counts the packs that the ledger says were read back within the window. It is their number and not their bytes that it knows;
-// nearly all packs have one size.
+// cover counts the packs that the ledger says were read back within the window. It is their number and not their bytes that it knows, and
+// it knows packs too that are gone since: no more count than the last verification says were ever read back.
 func (l *look) cover(v *Verification) {
 	since := l.now.Add(-Window)
-	read := map[pack.ID]bool{}
-	for _, r := range l.checks {
-		for _, b := range r.ReadBack {
-			if t := earlier(time.Unix(0, b.Time), r.Stored); t.After(since) {
-				read[b.ID] = true
-			}
+	for _, t := range l.got.read {
+		if t.After(since) {
+			v.ReadBack++
 		}
 	}
-	v.ReadBack = uint64(len(read))
 	if v.Packs > 0 {
-		v.ReadBack = min(v.ReadBack, v.Packs) // some are gone since
+		v.ReadBack = min(v.ReadBack, v.Packs-min(v.Packs, *v.Never))
 		share := float64(v.ReadBack) / float64(v.Packs)
 		v.Coverage = &share
 	}

@@ -12,9 +12,12 @@
 // Times are storage times. Ages count up to Status.LookedAt, which is this host's clock, and are for people: metrics carry
 // timestamps, so that a program that died turns an alert on, not off.
 //
-// What makes something look well is narrow: a recovery point is a snapshot that is complete, on time and not suspect; a proven restore is a
-// drill whose verdict says so; a verification counts when it found nothing that harms. What cannot be read or decoded counts as nothing and
-// is said.
+// What makes something look well is narrow: a recovery point is a snapshot that is complete, on time, not suspect, and not damaged as far as
+// drills and verifications say; a proven restore is a drill whose verdict says so, and one of an older moment (--at) stands behind those of
+// the newest data; a verification counts when it found nothing that harms. Damage stays until something has looked as far and seen it healed
+// (drills.go, checks.go). What cannot be read or decoded, contradicts itself or is of another source counts as nothing and is said; reports
+// that are gone are counted (chains.go).
 //
-// Memory: 1.3 KiB for each manifest and report (25 MiB for 10,000 of both), and the documents, as bytes and decoded.
+// Memory: about 2 KiB for each manifest and report (40 MiB for 10,000 of both), documents of up to 16 KiB, 32 MiB of reports on their way and
+// what decoding makes of them, and the host's cache, 256 MiB at most, as it lies on disk. Longer documents are read again when they are shown.
 package health

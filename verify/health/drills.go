@@ -1,7 +1,8 @@
 package health
 
 import (
-	"encoding/json"
+	"slices"
+	"time"
 
 	"savepoint/repo"
 	"savepoint/verify"
@@ -39,35 +40,37 @@ func labelOf(v verify.Verdict) string {
 	return "other"
 }
 
-func (x *sight) lookAtDrills(counted bool) {
-	points := map[string]*repo.Snapshot{} // recovery points that are still there, by ID
+// lookAtDrills fills in what the drills of a source say.
+func (l *look) lookAtDrills(x *sight, counted bool) {
+	listed := map[string]*repo.Snapshot{}
 	for _, s := range x.snaps {
-		if good(s) {
-			points[s.ID()] = s
-		}
+		listed[s.ID()] = s
 	}
 	n := map[string]uint64{}
 	for _, r := range x.drills {
 		n[labelOf(r.drill.Verdict)]++
 		d := drillOf(r)
-		x.LastDrill = d
+		prefer(&x.LastDrill, d)
 		switch {
 		case r.drill.Verdict == verify.Damage:
-			x.UnhealedDamage = d
+			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) })
+			x.damage = append(x.damage, r)
 		case cameBack(r.drill):
-			x.UnhealedDamage, x.measured = nil, d
+			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return r.heals(old, listed[old.drill.Snapshot] != nil, l.whole) })
+			prefer(&x.measured, d)
 		}
-		if !proven(r.drill.Verdict) {
-			continue
+		if proven(r.drill.Verdict) {
+			prefer(&x.LastProven, d)
 		}
-		x.LastProven = d
-		if p := points[r.drill.Snapshot]; p != nil {
-			t := p.Start().UTC()
-			if x.Restored == nil || t.After(*x.Restored) {
-				x.Restored = &t
-			}
-			if r.drill.Verdict == passed && (x.Drilled == nil || t.After(*x.Drilled)) {
-				x.Drilled = &t
+	}
+	if i := len(x.damage) - 1; i >= 0 {
+		x.UnhealedDamage = drillOf(x.damage[i])
+	}
+	for _, r := range x.drills {
+		if s := listed[r.drill.Snapshot]; s != nil && proven(r.drill.Verdict) && l.point(x, s) {
+			latest(&x.Restored, s.Start())
+			if r.drill.Verdict == passed {
+				latest(&x.Drilled, s.Start())
 			}
 		}
 	}
@@ -80,9 +83,35 @@ func (x *sight) lookAtDrills(counted bool) {
 	}
 }
 
+// asFar reports whether a drill assumed an incident as late as another: what the other looked at, it looked at too.
+func (r *report) asFar(other *report) bool { return !r.drill.Incident.Before(other.drill.Incident) }
+
+// heals reports whether a drill in which everything came back sees the damage healed that an earlier one found. The same snapshot came back,
+// or a newer one, and the damaged one is gone since, or every pack has been read back after it was found. An older snapshot that comes back
+// says nothing, and a newer one may need nothing of what is damaged.
+func (r *report) heals(old *report, listed bool, whole time.Time) bool {
+	if r.drill.Snapshot == old.drill.Snapshot && !old.lostManifest {
+		return true
+	}
+	return r.asFar(old) && (r.drill.Snapshot == old.drill.Snapshot || !listed || whole.After(old.at))
+}
+
+// prefer puts a later drill in the place of another, unless it is of an older moment and the other is not: that says nothing of the newest
+// data.
+func prefer(to **Drill, d *Drill) {
+	if *to == nil || (*to).Of != nil || d.Of == nil {
+		*to = d
+	}
+}
+
+func latest(to **time.Time, t time.Time) {
+	if t = t.UTC(); *to == nil || t.After(**to) {
+		*to = &t
+	}
+}
+
 func drillOf(r *report) *Drill {
-	d := &Drill{At: r.at, Verdict: verify.Verdict(text(string(r.drill.Verdict))), Snapshot: text(r.drill.Snapshot), Object: r.Name,
-		Document: json.RawMessage(r.Document), doc: r.drill}
+	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, rep: r}
 	if cameBack(r.drill) {
 		d.RTO, d.RPO = &r.drill.RTO.Seconds, &r.drill.RPO.Seconds
 	}

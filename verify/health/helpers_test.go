@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -132,12 +133,27 @@ func (w *world) put(dataset, host string, rep *record.Report) {
 // drill puts the report of a drill that ends now.
 func (w *world) drill(dataset, host string, snap *repo.Snapshot, v verify.Verdict) {
 	w.t.Helper()
-	d := &verify.DrillDocument{Verdict: v, Dataset: dataset, Host: host, Ordered: w.clock(), Incident: w.clock(), Run: "drillrun"}
+	w.drillOf(dataset, host, snap, v, nil)
+}
+
+// drillAt puts the report of a drill whose incident was when the snapshot ended.
+func (w *world) drillAt(dataset, host string, snap *repo.Snapshot, v verify.Verdict) {
+	w.t.Helper()
+	at := snap.End()
+	w.drillOf(dataset, host, snap, v, &at)
+}
+
+func (w *world) drillOf(dataset, host string, snap *repo.Snapshot, v verify.Verdict, at *time.Time) {
+	w.t.Helper()
+	d := &verify.DrillDocument{Verdict: v, Dataset: dataset, Host: host, Ordered: w.clock(), Incident: w.clock(), At: at, Run: "drillrun"}
+	if at != nil {
+		d.Incident = *at
+	}
 	if snap != nil {
 		d.Snapshot, d.WindowStart, d.WindowEnd = snap.ID(), snap.Start(), snap.End()
 		d.RTO = verify.Recovery{Seconds: 4.25, Phases: []verify.Phase{{Name: "open", Seconds: 0.25}, {Name: "index"}, {Name: "select", Seconds: 0.5}, {Name: "plan"},
 			{Name: "transfer", Seconds: 3}, {Name: "metadata", Seconds: 0.5}}}
-		d.RPO = verify.Exposure{Seconds: w.clock().Sub(snap.Start()).Seconds()}
+		d.RPO = verify.Exposure{Seconds: max(0, d.Incident.Sub(snap.Start()).Seconds())}
 		d.Restored = verify.Restore{Files: 3, Bytes: 3000, Fetched: 1010}
 	}
 	if v != verify.Restored {
@@ -159,6 +175,14 @@ func (w *world) check(d verify.CheckDocument, read ...record.ReadBack) {
 	}
 	w.put("", "here", &record.Report{Kind: record.VerifyReport, Ran: [2]int64{w.clock().UnixNano(), w.clock().UnixNano()},
 		Exit: uint8(d.ExitCode), Document: b, ReadBack: read})
+}
+
+// copyTree copies a folder.
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // look looks at the repository.

@@ -3,9 +3,11 @@ package health
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"savepoint/repo"
@@ -50,29 +52,38 @@ type sight struct {
 	backups []*report // oldest first
 	drills  []*report // with documents, oldest first
 	seen    time.Time // the last report
+	damage  []*report // drills that found damage which nothing has seen healed, oldest first
 }
 
 // look is one look at a repository.
 type look struct {
 	o       Options
-	now     time.Time
+	r       *repo.Repo
+	host    time.Time // this host's clock
+	now     time.Time // the latest of that and what the storage has shown
 	status  *Status
 	sources map[[2]string]*sight
-	checks  []*report // with documents, oldest first
-	marked  time.Time // when the last pack was marked as damaged, by a host's clock
+	checks  []*report       // verifications, oldest first
+	hit     map[string]bool // IDs of snapshots that lose something, as verifications say whose damage nothing has seen healed
+	whole   time.Time       // since when every pack has been read back and found whole; zero when that cannot be said
+	marked  time.Time       // when the last pack was marked as damaged, by a host's clock
 
 	corrupt, newer bool // objects are damaged; objects need a newer program
+
+	mu  sync.Mutex
+	got gathered
 }
 
 // Look reads lists, manifests and reports, and says what they mean. Damage in them is in the Status; an error means that it could not
 // look.
 func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
-	s, err := r.Survey(ctx)
+	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]bool{}}
+	l.got = gathered{map[*repo.StoredReport]*report{}, map[*repo.StoredReport]error{}, map[record.PackRef]time.Time{}}
+	s, err := r.Survey(ctx, l.take)
 	if err != nil {
 		return nil, err
 	}
-	l := &look{o: o.withDefaults(r), sources: map[[2]string]*sight{}}
-	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run}
+	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Copied: s.Copied, Run: l.o.Run}
 	for _, p := range s.Damaged {
 		l.status.Damaged = append(l.status.Damaged, p.Name)
 		if p.Marked.After(l.marked) {
@@ -81,7 +92,11 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 	}
 	l.unreadable(KindSnapshot, s.BadSnapshots)
 	l.unreadable(KindReport, s.BadReports)
+	for _, name := range s.BadRecords {
+		l.unreadable(KindRecord, &repo.CorruptError{Object: name, Err: errRecord})
+	}
 	l.settleClock(s)
+	l.status.Missing = missing(s.Reports, s.Snapshots, l.now, uint64(l.status.count(KindReport)))
 	for _, e := range l.o.Expected {
 		if l.o.wants(e.Dataset, e.Host) {
 			l.source(e.Dataset, e.Host).Class = e.Class
@@ -93,23 +108,21 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 			x.snaps = append(x.snaps, snap)
 		}
 	}
-	reports, err := l.decode(ctx, s.Reports)
-	if err != nil {
+	l.assign(l.sorted(s.Reports))
+	if err := l.judge(ctx, s.BadReports == nil); err != nil {
 		return nil, err
 	}
-	l.assign(reports)
-	l.judge(s.BadReports == nil)
 	return l.status, nil
 }
 
 // settleClock decides up to when ages count. The storage's clock cannot be asked without writing; but it was at least what its newest
 // object says.
 func (l *look) settleClock(s *repo.Survey) {
-	l.now = l.o.Now()
-	host := l.now
+	l.host = l.o.Now()
+	var shown time.Time
 	newest := func(t time.Time) {
-		if t.After(l.now) {
-			l.now = t
+		if t.After(shown) {
+			shown = t
 		}
 	}
 	for _, x := range s.Snapshots {
@@ -118,8 +131,12 @@ func (l *look) settleClock(s *repo.Survey) {
 	for _, x := range s.Reports {
 		newest(x.Stored)
 	}
-	l.status.LookedAt = l.now.UTC()
-	if behind := l.now.Sub(host); behind > time.Second { // some stores tell whole seconds
+	l.now = l.host
+	if shown.After(l.now) {
+		l.now = shown
+	}
+	l.status.LookedAt, l.status.Newest = l.now.UTC(), shown.UTC()
+	if behind := l.now.Sub(l.host); behind > time.Second { // some stores tell whole seconds
 		l.status.ClockBehind = behind.Seconds()
 	}
 }
@@ -180,18 +197,61 @@ func (l *look) assign(reports []*report) {
 }
 
 // judge fills in the status. counted says that every report could be read.
-func (l *look) judge(counted bool) {
+func (l *look) judge(ctx context.Context, counted bool) error {
+	unhealed := l.lookAtChecks()
+	if err := l.findHit(ctx, unhealed); err != nil {
+		return err
+	}
 	for _, x := range l.sources {
-		x.lookAtBackups(counted)
-		x.lookAtDrills(counted)
+		l.lookAtDrills(x, counted)
+		l.lookAtBackups(x, counted)
 		l.status.Sources = append(l.status.Sources, x.Source)
 	}
-	l.lookAtChecks()
 	l.warn()
 	slices.SortFunc(l.status.Sources, func(a, b *Source) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), exposedSince(a).Compare(exposedSince(b)), strings.Compare(a.Name(), b.Name()))
 	})
 	l.status.ExitCode = l.exitCode()
+	return l.fillDocuments(ctx)
+}
+
+// document returns the document of a report, which is read again when it was too long to keep; nil when it cannot be read any more.
+func (l *look) document(ctx context.Context, r *report) (json.RawMessage, error) {
+	if r.Document == nil {
+		again, err := l.r.Report(ctx, r.Name)
+		switch {
+		case errors.Is(err, repo.ErrCorrupt), errors.Is(err, repo.ErrNewer):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return again.Document, nil
+	}
+	return r.Document, nil
+}
+
+// fillDocuments puts the documents into what is shown.
+func (l *look) fillDocuments(ctx context.Context) error {
+	var err error
+	fill := func(to *json.RawMessage, r *report) {
+		if *to == nil && err == nil {
+			*to, err = l.document(ctx, r)
+		}
+	}
+	for _, x := range l.status.Sources {
+		for _, d := range []*Drill{x.LastDrill, x.LastProven, x.UnhealedDamage} {
+			if d != nil {
+				fill(&d.Document, d.rep)
+			}
+		}
+	}
+	v := &l.status.Verify
+	for _, c := range []*Check{v.Structure.Last, v.Data.Last, v.Unhealed} {
+		if c != nil && c.rep.check != nil {
+			fill(&c.Document, c.rep)
+		}
+	}
+	return err
 }
 
 func (l *look) exitCode() int {
@@ -219,4 +279,4 @@ func exposedSince(s *Source) time.Time {
 	return s.RecoveryPoint.WindowStart
 }
 
-var errNoDocument = errors.New("it carries no document")
+var errRecord = errors.New("it cannot be read, and may be about any pack")

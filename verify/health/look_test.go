@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"savepoint/repo"
 	"savepoint/repo/pack"
@@ -23,6 +24,8 @@ const (
 	damage   = verify.Damage
 	notRun   = verify.CouldNotRun
 )
+
+var unexported = cmpopts.IgnoreUnexported(health.Source{}, health.Drill{}, health.Check{})
 
 // facts are what the tests look at of a source. Times are of the day's clock; empty is never.
 type facts struct {
@@ -108,12 +111,12 @@ func TestSources(t *testing.T) {
 			w.drill(d, h, s, restored)
 			w.at("13:00")
 			w.drill(d, h, s, damage)
-		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", point: "12:00:00", ok: "12:00:01", drill: "13:00:00", proven: "12:00:01", back: "12:00:00", harm: "13:00:00"}, 4},
+		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", ok: "12:00:01", drill: "13:00:00", proven: "12:00:01", harm: "13:00:00"}, 4},
 		"one that could not run after it heals nothing": {func(w *world) {
 			w.drill(d, h, w.reported(d, h, nil), damage)
 			w.at("14:00")
 			w.drill(d, h, nil, notRun)
-		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", point: "12:00:00", ok: "12:00:01", drill: "14:00:00", harm: "12:00:01"}, 4},
+		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", ok: "12:00:01", drill: "14:00:00", harm: "12:00:01"}, 4},
 		"one that came back does": {func(w *world) {
 			s := w.reported(d, h, nil)
 			w.drill(d, h, s, damage)
@@ -125,7 +128,49 @@ func TestSources(t *testing.T) {
 			w.drill(d, h, s, damage)
 			w.at("14:00")
 			w.drill(d, "world-2", w.reported(d, "world-2", nil), restored)
-		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", point: "12:00:00", ok: "12:00:01", drill: "12:00:01", harm: "12:00:01"}, 4},
+		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", ok: "12:00:01", drill: "12:00:01", harm: "12:00:01"}, 4},
+		"nor does an older snapshot that comes back": {func(w *world) {
+			old := w.reported(d, h, nil)
+			w.at("13:00")
+			w.drill(d, h, w.reported(d, h, nil), damage)
+			w.at("14:00")
+			w.drillAt(d, h, old, restored)
+		}, facts{state: health.Damaged, backup: "13:00:01", word: "complete", point: "12:00:00", ok: "13:00:01", drill: "13:00:01", proven: "14:00:00", back: "12:00:00", harm: "13:00:01"}, 4},
+		"nor a newer one while the damaged one is there": {func(w *world) {
+			w.drill(d, h, w.reported(d, h, nil), damage)
+			w.at("14:00")
+			w.drill(d, h, w.reported(d, h, nil), restored)
+		}, facts{state: health.Damaged, backup: "14:00:01", word: "complete", point: "14:00:00", ok: "14:00:01", drill: "14:00:01", proven: "14:00:01", back: "14:00:00", harm: "12:00:01"}, 4},
+		"but when that is forgotten": {func(w *world) {
+			old := w.reported(d, h, nil)
+			w.drill(d, h, old, damage)
+			w.at("14:00")
+			w.drill(d, h, w.reported(d, h, nil), restored)
+			w.forget(old)
+		}, facts{state: health.Good, backup: "14:00:01", word: "complete", point: "14:00:00", ok: "14:00:01", drill: "14:00:01", proven: "14:00:01", back: "14:00:00"}, 0},
+		"or every pack has been read back since": {func(w *world) {
+			w.drill(d, h, w.reported(d, h, nil), damage)
+			w.at("14:00")
+			w.drill(d, h, w.reported(d, h, nil), restored)
+			w.at("15:00")
+			now := w.clock()
+			w.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 1}, ReadBack: verify.ReadBack{Packs: 1, Oldest: &now}})
+		}, facts{state: health.Good, backup: "14:00:01", word: "complete", point: "14:00:00", ok: "14:00:01", drill: "14:00:01", proven: "14:00:01", back: "14:00:00"}, 0},
+		"a drill of an older moment is no proof of now": {func(w *world) {
+			old := w.reported(d, h, nil)
+			w.drill(d, h, old, restored)
+			w.at("13:00")
+			w.drill(d, h, w.reported(d, h, nil), verify.ObjectiveMissed)
+			w.at("14:00")
+			w.drillAt(d, h, old, restored)
+		}, facts{state: health.DrillMissed, backup: "13:00:01", word: "complete", point: "13:00:00", ok: "13:00:01", drill: "13:00:01", proven: "12:00:01", back: "12:00:00"}, 0},
+		"a verification that says a snapshot is hit": {func(w *world) {
+			w.drill(d, h, w.reported(d, h, nil), restored)
+			w.at("13:00")
+			s := w.reported(d, h, nil)
+			w.check(verify.CheckDocument{Level: "structure", ExitCode: 4, Findings: []verify.Finding{{Code: "pack-missing", Harm: verify.Loss, Message: strings.Repeat("long", 8000)}},
+				FindingCnt: 1, Hit: []verify.Hit{{Snapshot: s.ID()}}, HitCount: 1})
+		}, facts{state: health.Damaged, backup: "13:00:01", word: "complete", point: "12:00:00", ok: "13:00:01", drill: "12:00:01", proven: "12:00:01", back: "12:00:00"}, 4},
 		"a verdict of a later program": {func(w *world) {
 			w.drill(d, h, w.reported(d, h, nil), "proved twice")
 		}, facts{state: health.DrillFailed, backup: "12:00:01", word: "complete", point: "12:00:00", ok: "12:00:01", drill: "12:00:01"}, 0},
@@ -172,7 +217,7 @@ func TestForgotten(t *testing.T) {
 	before := source(t, w.look(health.Options{}), "world@a")
 	w.forget(old, newest)
 	after := source(t, w.look(health.Options{}), "world@a")
-	if diff := cmp.Diff(before.LastProven, after.LastProven, cmp.AllowUnexported(health.Drill{})); diff != "" || after.LastProven == nil {
+	if diff := cmp.Diff(before.LastProven, after.LastProven, unexported); diff != "" || after.LastProven == nil {
 		t.Error(diff)
 	}
 	if !after.LastSuccess.Equal(*before.LastSuccess) || !slices.Equal(before.Backups, after.Backups) || !slices.Equal(before.Drills, after.Drills) {
@@ -262,10 +307,13 @@ func (w *world) reopen() {
 func TestVerifications(t *testing.T) {
 	const structure, data = "structure", "data"
 	loss := []verify.Finding{{Code: "pack-missing", Message: "a pack is gone.", Harm: verify.Loss, Next: "store backup /srv"}}
+	bytes := []verify.Finding{{Code: "pack-damaged", Message: "a pack is damaged.", Harm: verify.Loss, Next: "store backup /srv"}}
 	note := []verify.Finding{{Code: "orphan", Harm: verify.Note}}
 	run := func(level string, exit int, f []verify.Finding, marked ...string) verify.CheckDocument {
 		return verify.CheckDocument{Level: level, ExitCode: exit, Findings: f, FindingCnt: uint64(len(f)), Marked: marked}
 	}
+	partly := func(d verify.CheckDocument) verify.CheckDocument { d.NotMarked = "the store is read-only"; return d }
+	some := func(d verify.CheckDocument) verify.CheckDocument { d.ReadBack.Never = 3; return d }
 	for name, c := range map[string]struct {
 		runs              []verify.CheckDocument
 		exit              int
@@ -279,14 +327,18 @@ func TestVerifications(t *testing.T) {
 		"healed":                        {[]verify.CheckDocument{run(structure, 4, loss), run(structure, 0, note)}, 0, "14:00", ""},
 		"interrupted after damage":      {[]verify.CheckDocument{run(structure, 130, loss)}, 4, "", ""},
 		"not looked since":              {[]verify.CheckDocument{run(structure, 4, loss), run(structure, 1, nil)}, 4, "", ""},
-		"a structure sees no bytes":     {[]verify.CheckDocument{run(data, 4, loss), run(structure, 0, nil)}, 4, "14:00", ""},
-		"but it sees marks":             {[]verify.CheckDocument{run(data, 4, loss, "data/00/aa"), run(structure, 0, nil)}, 0, "14:00", ""},
-		"reading back heals everything": {[]verify.CheckDocument{run(data, 4, loss), run(data, 0, nil)}, 0, "14:00", "14:00"},
+		"a structure sees no bytes":     {[]verify.CheckDocument{run(data, 4, bytes), run(structure, 0, nil)}, 4, "14:00", ""},
+		"but it sees marks":             {[]verify.CheckDocument{run(data, 4, bytes, "data/00/aa"), run(structure, 0, nil)}, 0, "14:00", ""},
+		"but not all of them":           {[]verify.CheckDocument{partly(run(data, 4, bytes, "data/00/aa")), run(structure, 0, nil)}, 4, "14:00", ""},
+		"what is missing, too":          {[]verify.CheckDocument{run(data, 4, loss), run(structure, 0, nil)}, 0, "14:00", ""},
+		"reading back heals everything": {[]verify.CheckDocument{run(data, 4, bytes), run(data, 0, nil)}, 0, "14:00", "14:00"},
+		"but not reading other packs":   {[]verify.CheckDocument{run(data, 4, bytes), some(run(data, 0, nil))}, 4, "14:00", "14:00"},
+		"nor other damage in between":   {[]verify.CheckDocument{run(data, 4, bytes), run(structure, 4, loss), run(structure, 0, nil)}, 4, "15:00", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			for i, d := range c.runs {
-				w.at([]string{"13:00", "14:00"}[i])
+				w.at([]string{"13:00", "14:00", "15:00"}[i])
 				w.check(d)
 			}
 			s := w.look(health.Options{})
@@ -305,7 +357,7 @@ func TestVerifications(t *testing.T) {
 			if s.ExitCode != c.exit || (s.Verify.Unhealed != nil) != (c.exit == 4) {
 				t.Errorf("exit code %d, want %d; %+v", s.ExitCode, c.exit, s.Verify.Unhealed)
 			}
-			if c.exit == 4 && name != "harm beyond the list" && (s.Warnings[0].Next != "store backup /srv" || !strings.Contains(s.Warnings[0].Message, "a pack is gone")) {
+			if c.exit == 4 && name != "harm beyond the list" && (s.Warnings[0].Next != "store backup /srv" || !strings.Contains(s.Warnings[0].Message, "a pack is ")) {
 				t.Errorf("the worst warning is %+v", s.Warnings[0])
 			}
 		})
@@ -329,7 +381,7 @@ func TestLedger(t *testing.T) {
 	w.wait(20 * 24 * time.Hour)
 	oldest := w.clock()
 	w.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 8}, ReadBack: verify.ReadBack{Oldest: &oldest}}, read(3, 4)...)
-	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 8}})
+	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 8}, ReadBack: verify.ReadBack{Oldest: &oldest}})
 	v := w.look(health.Options{}).Verify
 	if v.ReadBack != 4 || *v.Coverage != 0.5 || *v.Never != 0 || !v.Oldest.Equal(oldest) {
 		t.Errorf("%+v", v)
@@ -405,6 +457,9 @@ func TestCopy(t *testing.T) {
 		w.store.SetTime(name, w.clock())
 	}
 	s := w.look(health.Options{})
+	if !s.Copied || !slices.ContainsFunc(s.Warnings, func(x health.Warning) bool { return x.Next == "store adopt" }) {
+		t.Errorf("that it is a copy is not said: %+v", s.Warnings)
+	}
 	for _, name := range []string{"world@a", "world@b"} {
 		x := source(t, s, name)
 		if age := w.clock().Sub(*x.LastSuccess); age < 47*time.Hour {
@@ -440,7 +495,7 @@ func TestErrors(t *testing.T) {
 			failed++
 			continue
 		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(health.Source{}, health.Drill{}, health.Check{})); diff != "" {
+		if diff := cmp.Diff(want, got, unexported); diff != "" {
 			t.Fatalf("operation %d failed: %s", i, diff)
 		}
 		if st.Ops()-before <= i {

@@ -49,7 +49,7 @@ type collector struct {
 	status *Status
 	o      MetricsOptions
 
-	build, written metric
+	build, written, newest, sources metric
 
 	published, success, lastStatus                            metric
 	bytes, newBytes, newStored, files, faults, seconds        metric
@@ -58,7 +58,8 @@ type collector struct {
 	drills, rta, rpa, phase, restored, restoredFiles, fetched metric
 
 	checkRun, checkSuccess, findings, checkDamage metric
-	oldest, never, coverage, damaged, unreadable  metric
+	oldest, never, coverage, damaged              metric
+	unreadable, missing                           metric
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -80,6 +81,8 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 	return &collector{status: s, o: o,
 		build:   gauge("build_info", "The program that wrote these metrics; always 1.", "version", "goversion"),
 		written: gauge("metrics_written_timestamp_seconds", "When these metrics were written, by the clock of the host that did."),
+		newest:  gauge("storage_newest_timestamp_seconds", "The newest time that the storage has shown of a snapshot or report."),
+		sources: gauge("exported_sources", "Sources in this file."),
 
 		published:  source("backup_last_published_timestamp_seconds", "When the last snapshot was published, whatever it is worth; 0 if never."),
 		success:    source("backup_last_success_timestamp_seconds", "When the last complete, timely and unsuspicious snapshot was published; 0 if never."),
@@ -113,15 +116,16 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		never:        gauge("verify_never_read_packs", "Packs that were never read back, as of the last verification that read packs."),
 		coverage:     gauge("verify_coverage_ratio", "Share of packs that were read back and found whole within the window.", "window"),
 		damaged:      gauge("damaged_packs", "Packs that are marked as damaged."),
-		unreadable:   gauge("unreadable_objects", "Manifests and reports that cannot be read, and reports without a readable document.", "kind"),
+		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, and reports without a readable document.", "kind"),
+		missing:      gauge("missing_reports", "Reports that are gone."),
 	}
 }
 
 // all returns every family.
 func (c *collector) all() []metric {
-	return []metric{c.build, c.written, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
+	return []metric{c.build, c.written, c.newest, c.sources, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
-		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable}
+		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing}
 }
 
 // Describe implements prometheus.Collector.
@@ -136,8 +140,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	e := emitter{to: to}
 	e.emit(c.build, 1, c.o.Version, runtime.Version())
 	e.emit(c.written, seconds(c.o.Written))
+	if !c.status.Newest.IsZero() {
+		e.emit(c.newest, seconds(c.status.Newest))
+	}
+	e.emit(c.sources, float64(len(c.status.Sources)))
 	for _, s := range c.status.Sources {
-		e.source = []string{text(s.Dataset), s.Class, text(s.Host)}
+		e.source = []string{text(s.Dataset), text(s.Class), text(s.Host)}
 		c.collectBackups(e, s)
 		c.collectDrills(e, s)
 	}

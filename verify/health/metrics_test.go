@@ -42,7 +42,7 @@ func twoHosts(t testing.TB) (*world, health.Options) {
 	w.at("15:00")
 	w.drill("world", "world-1", nil, verify.CouldNotRun)
 	w.at("16:00")
-	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 4}, FindingCnt: 1, Findings: []verify.Finding{{Harm: verify.Note}}})
+	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 4}, ReadBack: verify.ReadBack{Never: 4}, FindingCnt: 1, Findings: []verify.Finding{{Harm: verify.Note}}})
 	w.at("17:00")
 	return w, health.Options{Expected: []health.Expected{{Dataset: "users", Class: "user", Host: "world-1"}}}
 }
@@ -90,7 +90,7 @@ func TestLint(t *testing.T) {
 
 // TestLabels reads back the names of datasets, which are paths and hold anything.
 func TestLabels(t *testing.T) {
-	names := []string{`/srv/a "b"`, `/srv/back\slash`, "/srv/länge 世界", `/srv/{x="1"} 2`, `/srv/\n`}
+	names := []string{`/srv/a "b"`, `/srv/back\slash`, "/srv/länge 世界", `/srv/{x="1"} 2`, `/srv/\n`, "/srv/a\nb", "/srv/\r\t\x00\x1b[2J", "a@b", " "}
 	w := newWorld(t)
 	for _, n := range names {
 		w.backup(n, "höst", nil)

@@ -1,57 +1,90 @@
 package health
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
-
-	"golang.org/x/sync/errgroup"
+	"unicode/utf8"
 
 	"savepoint/repo"
 	"savepoint/repo/record"
 	"savepoint/verify"
 )
 
-// report is a report with its document.
+// Limits of what is kept of a report. A document can have 8 MiB, and there can be many: those that are shown are read again.
+const (
+	keptDocument = 16 << 10 // bytes
+	keptText     = 500      // bytes of a message or a reason
+	keptName     = 64       // bytes of a verdict, an ID, a phase or a level
+	keptPhases   = 16
+	maxSeconds   = 1e10 // no run took 300 years
+	maxCount     = 1e15
+)
+
+var errNoDocument = errors.New("it carries no document")
+
+// report is a report with what is kept of its document.
 type report struct {
 	*repo.StoredReport
 	at    time.Time
 	drill *verify.DrillDocument
-	check *verify.CheckDocument
+	check *verify.CheckDocument // nil for a verification that did not come to its end
+
+	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
+	harm, seen   bool // of a verification: it found damage; every later one sees that too, whatever it reads
 }
 
-// decode reads the documents of the reports that are looked at, and puts these in order of time. A drill or verification whose document
-// is none counts as none, and is noted.
-func (l *look) decode(ctx context.Context, stored []*repo.StoredReport) ([]*report, error) {
-	reports, bad := make([]*report, len(stored)), make([]error, len(stored))
-	g, ctx := errgroup.WithContext(ctx)
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		g.Go(func() error {
-			for i := w; i < len(stored); i += workers {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if s := stored[i]; s.Kind == record.VerifyReport || l.o.wants(s.Dataset, s.Host) {
-					reports[i], bad[i] = decodeReport(s)
-				}
+// gathered is what was taken of reports, each when it was read.
+type gathered struct {
+	reports map[*repo.StoredReport]*report
+	bad     map[*repo.StoredReport]error // documents that are none
+	read    map[record.PackRef]time.Time // when packs were read back
+}
+
+// take takes what is needed from a report that is read now, and leaves in it no more than that.
+func (l *look) take(s *repo.StoredReport) {
+	var rep *report
+	var err error
+	if s.Kind == record.VerifyReport || l.o.wants(s.Dataset, s.Host) {
+		rep, err = decodeReport(s)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rep != nil {
+		l.got.reports[s] = rep
+	}
+	if err != nil {
+		l.got.bad[s] = err
+	}
+	if s.Kind == record.VerifyReport {
+		for _, b := range s.ReadBack {
+			if t := earlier(time.Unix(0, b.Time), s.Stored); t.After(l.got.read[b.PackRef]) {
+				l.got.read[b.PackRef] = t
 			}
-			return nil
-		})
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
+	s.Stats, s.Phases, s.ReadBack, s.Message = nil, nil, nil, cut(s.Message, keptText)
+	if len(s.Document) > keptDocument {
+		s.Document = nil
 	}
-	for _, err := range bad {
-		l.unreadable(KindDocument, err)
+}
+
+// sorted returns the reports that are looked at in order of time. A drill or verification whose document is none counts as none, and is
+// noted.
+func (l *look) sorted(stored []*repo.StoredReport) []*report {
+	var out []*report
+	for _, s := range stored {
+		l.unreadable(KindDocument, l.got.bad[s])
+		if r := l.got.reports[s]; r != nil {
+			out = append(out, r)
+		}
 	}
-	reports = slices.DeleteFunc(reports, func(r *report) bool { return r == nil })
-	slices.SortStableFunc(reports, func(a, b *report) int { return a.at.Compare(b.at) })
-	return reports, nil
+	slices.SortStableFunc(out, func(a, b *report) int { return a.at.Compare(b.at) })
+	return out
 }
 
 func decodeReport(s *repo.StoredReport) (*report, error) {
@@ -62,17 +95,71 @@ func decodeReport(s *repo.StoredReport) (*report, error) {
 		return r, nil
 	case s.Kind != record.DrillReport && s.Kind != record.VerifyReport: // of a later program
 		return nil, nil
+	case len(s.Document) == 0 && s.Kind == record.VerifyReport && s.Exit != 0: // it was interrupted, and notes what it read back
+		return r, nil
 	case len(s.Document) == 0:
 		err = errNoDocument
 	case s.Kind == record.DrillReport:
-		r.drill, err = verify.DecodeDrill(s.Document)
+		err = r.decodeDrill()
 	default:
-		r.check, err = verify.DecodeCheck(s.Document)
+		err = r.decodeCheck()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("document of %s: %w", s.Name, err)
+		return nil, fmt.Errorf("document of %s: %s", s.Name, cut(line(err.Error()), keptText))
 	}
 	return r, nil
+}
+
+// decodeDrill reads the document of a drill. What contradicts its report, or itself, is none.
+func (r *report) decodeDrill() error {
+	d, err := verify.DecodeDrill(r.Document)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Dataset != r.Dataset || d.Host != r.Host:
+		return fmt.Errorf("it is of another source than its report, %w", verify.ErrDocument)
+	case !sensible(d):
+		return fmt.Errorf("no drill measures such times, %w", verify.ErrDocument)
+	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0):
+		return fmt.Errorf("its verdict is not what it found, %w", verify.ErrDocument)
+	}
+	r.lostManifest = slices.ContainsFunc(d.Damaged, func(x verify.Lost) bool { return x.Path == "" && strings.HasPrefix(x.Object, "snapshots/") })
+	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
+		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
+	for _, p := range d.RTO.Phases[:min(keptPhases, len(d.RTO.Phases))] {
+		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds})
+	}
+	for _, x := range d.Reasons[:min(1, len(d.Reasons))] {
+		r.drill.Reasons = []string{cut(x, keptText)}
+	}
+	return nil
+}
+
+// sensible reports whether a drill's times can be times.
+func sensible(d *verify.DrillDocument) bool {
+	in := func(s float64) bool { return s >= 0 && s <= maxSeconds }
+	return in(d.RTO.Seconds) && in(d.RPO.Seconds) && !slices.ContainsFunc(d.RTO.Phases, func(p verify.Phase) bool { return !in(p.Seconds) })
+}
+
+// decodeCheck reads the document of a verification.
+func (r *report) decodeCheck() error {
+	d, err := verify.DecodeCheck(r.Document)
+	if err != nil {
+		return err
+	}
+	if max(d.FindingCnt, d.Structure.Packs, d.ReadBack.Never) > maxCount {
+		return fmt.Errorf("no repository has so much, %w", verify.ErrDocument)
+	}
+	r.harm, r.seen = harms(d), seenByStructure(d)
+	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
+	for _, f := range d.Findings {
+		if harmful(f) {
+			r.check.Findings = []verify.Finding{{Message: cut(f.Message, keptText), Next: cut(f.Next, keptText), Harm: f.Harm}}
+			break
+		}
+	}
+	return nil
 }
 
 // endOf returns when a run ended. What the report says is authentic; it was stored later, or much later when it lies in a copy.
@@ -81,6 +168,14 @@ func endOf(s *repo.StoredReport) time.Time {
 		return t.UTC()
 	}
 	return s.Stored.UTC()
+}
+
+// cut returns a copy of a text, of n bytes at most: what it was cut from need not be kept.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return strings.Clone(s)
 }
 
 // line returns what a line can hold: it comes from a document, and has no full stop at its end.
@@ -93,5 +188,20 @@ func line(s string) string {
 	}, text(s)), " .")
 }
 
-// text returns what a label can hold.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// text returns what a label can hold: bytes that are not UTF-8 are written as \xHH, so that two names stay two.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 {
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}

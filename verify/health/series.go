@@ -73,7 +73,7 @@ func (c *collector) collectDrills(e emitter, s *Source) {
 	if s.measured == nil {
 		return
 	}
-	d := s.measured.doc
+	d := s.measured.rep.drill
 	e.emit(c.rta, d.RTO.Seconds)
 	e.emit(c.rpa, d.RPO.Seconds)
 	took := map[string]float64{}
@@ -115,7 +115,8 @@ func (c *collector) collectRepository(e emitter) {
 		e.emit(c.coverage, *v.Coverage, "30d")
 	}
 	e.emit(c.damaged, float64(len(c.status.Damaged)))
-	for _, kind := range []string{KindSnapshot, KindReport, KindDocument} {
+	e.emit(c.missing, float64(c.status.Missing))
+	for _, kind := range []string{KindSnapshot, KindReport, KindRecord, KindDocument} {
 		e.emit(c.unreadable, float64(c.status.count(kind)), kind)
 	}
 }

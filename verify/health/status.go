@@ -13,11 +13,14 @@ type Status struct {
 	// LookedAt is this host's clock, or the newest time that the storage has shown when that is later: ages count up to it.
 	LookedAt    time.Time    `json:"looked_at"`
 	ClockBehind float64      `json:"clock_behind_seconds,omitempty"` // how far this host's clock is behind that time
+	Newest      time.Time    `json:"newest_at,omitzero"`             // the newest time that the storage has shown
 	Sources     []*Source    `json:"sources"`                        // what needs attention first
 	Verify      Verification `json:"verify"`
 	Damaged     []string     `json:"damaged_packs"` // that a mark says are damaged
 	Unreadable  []Unreadable `json:"unreadable"`
-	Warnings    []Warning    `json:"warnings"` // the worst first
+	Missing     uint64       `json:"missing_reports"` // that there were: reports are numbered, and manifests name them
+	Copied      bool         `json:"copied"`          // a copy made by other means: backups are refused until it is adopted
+	Warnings    []Warning    `json:"warnings"`        // the worst first
 	Run         string       `json:"run"`
 }
 
@@ -30,19 +33,21 @@ type Source struct {
 	// LastBackup is the snapshot that was published last, whatever it is worth; interrupted ones only when a backup has not been
 	// finished since.
 	LastBackup *Backup `json:"last_backup,omitempty"`
-	// RecoveryPoint is the newest snapshot that is complete, on time and not suspect: what was written after its start would be lost.
+	// RecoveryPoint is the newest snapshot that is complete, on time, not suspect, and not damaged as far as is known: what was written
+	// after its start would be lost.
 	RecoveryPoint *Backup `json:"recovery_point,omitempty"`
 	// LastSuccess is when the last backup was published that was worth that, also when it has been forgotten since.
 	LastSuccess *time.Time `json:"last_success_at,omitempty"`
 	// LastReport is the last backup that left a report. One that failed leaves none.
 	LastReport *Report `json:"last_report,omitempty"`
-	LastDrill  *Drill  `json:"last_drill,omitempty"`
-	// LastProven is the last drill whose verdict is that everything came back.
+	// LastDrill is the last drill of the newest data, and LastProven the last one whose verdict is that everything came back. One of an
+	// older moment (--at) is either only when there is none of the newest data.
+	LastDrill  *Drill `json:"last_drill,omitempty"`
 	LastProven *Drill `json:"last_proven,omitempty"`
 	// Restored and Drilled are the starts of the newest recovery points that a drill restored, and that a probe passed as well.
 	Restored *time.Time `json:"restored_point_at,omitempty"`
 	Drilled  *time.Time `json:"drilled_point_at,omitempty"`
-	// UnhealedDamage is the drill that found damage when none since came to its end without.
+	// UnhealedDamage is the last drill that found damage which nothing has seen healed since.
 	UnhealedDamage *Drill `json:"unhealed_damage,omitempty"`
 	// Backups and Drills count reports by result. They are empty when reports cannot be read: then the counts are not known.
 	Backups []Count `json:"backup_runs"`
@@ -100,14 +105,15 @@ type Report struct {
 // Drill is one drill of a source.
 type Drill struct {
 	At       time.Time       `json:"at"`
+	Of       *time.Time      `json:"incident_at,omitempty"` // the moment that it assumed for the incident, when that was an older one (--at)
 	Verdict  verify.Verdict  `json:"verdict"`
 	Snapshot string          `json:"snapshot"`              // ID
 	RTO      *float64        `json:"rto_seconds,omitempty"` // when it measured one
 	RPO      *float64        `json:"rpo_seconds,omitempty"`
-	Object   string          `json:"object"`   // the report
-	Document json.RawMessage `json:"document"` // what the drill printed with --json
+	Object   string          `json:"object"`             // the report
+	Document json.RawMessage `json:"document,omitempty"` // what the drill printed with --json
 
-	doc *verify.DrillDocument
+	rep *report
 }
 
 // Count is how many runs ended in one way.
@@ -120,13 +126,13 @@ type Count struct {
 type Verification struct {
 	Structure Level `json:"structure"` // runs that read packs back looked at the structure too
 	Data      Level `json:"data"`
-	// Unhealed is the run that found damage when no later one that looked as far came to its end without.
+	// Unhealed is the last run that found damage which no later one that looked as far has seen healed.
 	Unhealed *Check `json:"unhealed_damage,omitempty"`
 	Packs    uint64 `json:"packs"` // as the last run counted them
 	// ReadBack are the packs that were read back and found whole within Window, and Coverage their share. None: no run has counted.
 	ReadBack uint64   `json:"read_back_packs"`
 	Coverage *float64 `json:"coverage_ratio,omitempty"`
-	Never    *uint64  `json:"never_packs,omitempty"` // that no run has read back, as the last that read packs says
+	Never    *uint64  `json:"never_packs,omitempty"` // that no run has read back, as the last one counted
 	// Oldest is when the pack was read back that was not for the longest time; none while some never was.
 	Oldest *time.Time `json:"oldest_at,omitempty"`
 }
@@ -144,16 +150,17 @@ type Level struct {
 type Check struct {
 	At       time.Time       `json:"at"`
 	ExitCode int             `json:"exit_code"`
+	Message  string          `json:"message,omitempty"` // why it did not come to its end
 	Findings uint64          `json:"finding_count"`
-	Object   string          `json:"object"`   // the report
-	Document json.RawMessage `json:"document"` // what the verification printed with --json
+	Object   string          `json:"object"`             // the report
+	Document json.RawMessage `json:"document,omitempty"` // what the verification printed with --json; none of one that did not come to its end
 
-	doc *verify.CheckDocument
+	rep *report
 }
 
 // Unreadable is a manifest or a report that cannot be read, or a report whose document is none. It counts as if it were not there.
 type Unreadable struct {
-	Kind    string `json:"kind"` // snapshot, report or document
+	Kind    string `json:"kind"` // snapshot, report, record or document
 	Message string `json:"message"`
 }
 
@@ -161,6 +168,7 @@ type Unreadable struct {
 const (
 	KindSnapshot = "snapshot"
 	KindReport   = "report"
+	KindRecord   = "record" // a mark or a condemned record: packs may be marked as damaged that are not counted
 	KindDocument = "document"
 )
 

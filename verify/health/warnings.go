@@ -30,6 +30,7 @@ func (l *look) warn() {
 		l.warnBackups(x)
 		l.warnDrills(x)
 	}
+	l.warnClock()
 	slices.SortStableFunc(l.status.Warnings, func(a, b Warning) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
 	})
@@ -47,12 +48,21 @@ func (l *look) tell(x *sight, state State, next, format string, args ...any) {
 
 func (l *look) warnBackups(x *sight) {
 	backup := l.backupCommand(x.Source)
+	hit := 0
+	for _, s := range x.snaps {
+		if l.hit[s.ID()] {
+			hit++
+		}
+	}
+	if hit > 0 {
+		l.tell(x, Damaged, l.o.Command("verify"), "has snapshots that lose something to damage which a verification found: %d", hit)
+	}
 	switch {
 	case x.LastBackup == nil && x.LastReport == nil && x.LastDrill == nil:
 		l.tell(x, NeverBackedUp, backup, "was never backed up; on %s", x.Host)
 		return
 	case x.RecoveryPoint == nil:
-		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time and not suspect; on %s", x.Host)
+		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time, not suspect and not damaged; on %s", x.Host)
 	case x.stopped(l.now):
 		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s",
 			Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
@@ -74,7 +84,7 @@ func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 	switch d := x.LastDrill; {
 	case x.UnhealedDamage != nil:
-		l.tell(x, Damaged, l.o.Command("verify"), "did not come back whole in the drill of %s%s", moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+		l.tell(x, Damaged, l.damageCommand(x), "did not come back whole in the drill of %s%s", moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
 	case d == nil || proven(d.Verdict):
@@ -85,12 +95,26 @@ func (l *look) warnDrills(x *sight) {
 	}
 }
 
+// damageCommand returns what finds out more of what drills found: a verification that reads everything, or the drill once more of the one
+// snapshot that is in question when what is newer has come back since.
+func (l *look) damageCommand(x *sight) string {
+	d := x.UnhealedDamage
+	at := d.rep.drill.WindowEnd
+	if d.Of != nil && !d.Of.Before(at) {
+		at = *d.Of
+	}
+	if x.LastProven == nil || !x.LastProven.At.After(d.At) || at.IsZero() || len(x.damage) > 1 {
+		return l.o.Command("verify", "--read-data=all")
+	}
+	return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--at", at.UTC().Format(time.RFC3339Nano))
+}
+
 // reason returns why a drill's verdict is not a better one.
 func reason(d *Drill) string {
-	if len(d.doc.Reasons) == 0 {
+	if len(d.rep.drill.Reasons) == 0 {
 		return ""
 	}
-	return ": " + line(d.doc.Reasons[0])
+	return ": " + line(d.rep.drill.Reasons[0])
 }
 
 func (l *look) warnChecks() {
@@ -98,7 +122,7 @@ func (l *look) warnChecks() {
 	check := l.o.Command("verify")
 	if c := v.Unhealed; c != nil {
 		next, what := check, ""
-		for _, f := range c.doc.Findings {
+		for _, f := range c.rep.check.Findings {
 			if f.Harm == verify.Loss || f.Harm == verify.Risk {
 				what = ": " + line(f.Message)
 				next = cmp.Or(line(f.Next), check)
@@ -115,14 +139,38 @@ func (l *look) warnChecks() {
 	case last == nil:
 		l.add(Warning{State: NeverDrilled, Message: "the repository was never verified", Next: check})
 	case v.Unhealed == nil && last.ExitCode != 0:
-		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + " did not come to its end", Next: check})
+		why := ""
+		if last.Message != "" {
+			why = ": " + line(last.Message)
+		}
+		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + " did not come to its end" + why, Next: check})
 	}
 	if v.Data.Last == nil {
 		l.add(Warning{State: NeverDrilled, Message: "no pack was ever read back", Next: l.o.Command("verify", "--read-data=5%")})
 	}
-	if behind := l.status.ClockBehind; behind > time.Minute.Seconds() {
-		l.add(Warning{State: Faulty, Message: fmt.Sprintf("this host's clock is at least %s behind the storage's: alerts that compare with it come late",
-			Age(time.Duration(behind*float64(time.Second)))), Next: "timedatectl"})
+	if l.status.Copied {
+		l.add(Warning{State: Faulty, Message: "this repository is a copy made by other means, or its files were touched: backups are refused", Next: l.o.Command("adopt")})
+	}
+}
+
+// skew is how far clocks may differ before what depends on them does not count as well.
+const skew = 5 * time.Minute
+
+// warnClock says that clocks differ. What is dated after now looks fresh for as long as it is, and hides that nothing came since: a source of
+// which anything is, is not well.
+func (l *look) warnClock() {
+	behind := l.now.Sub(l.host)
+	if behind <= time.Minute {
+		return
+	}
+	l.add(Warning{State: Faulty, Message: fmt.Sprintf("this host's clock is at least %s behind the storage's, which has shown %s: alerts come late, or never for what is dated after now",
+		Age(behind), moment(l.now)), Next: "timedatectl"})
+	for _, x := range l.sources {
+		ahead := func(t time.Time) bool { return t.Sub(l.host) > skew }
+		b, p, d := x.LastBackup, x.RecoveryPoint, x.LastProven
+		if (b != nil && ahead(b.Published) || p != nil && ahead(p.WindowStart) || d != nil && ahead(d.At)) && rank(Faulty) < rank(x.State) {
+			x.State = Faulty
+		}
 	}
 }
 
