@@ -15,7 +15,8 @@ import (
 
 // Inspection is one look at all of a repository, for who verifies it: every listed object is read from the store, never from a cache, and
 // comes with what is wrong with it. An error of its methods is the store's or the context's; damage never is an error, but the
-// Damage of what was looked at. What seems damaged was read twice; what is deleted in the meantime is left out.
+// Damage of what was looked at. What seems damaged was read twice; what is deleted in the meantime is left out. An object that the store
+// does not give, though it gives others, is no error either, but Unread, and is not asked for again.
 //
 // Backups and prunes go on beside it. Everything is listed in the reverse of the order in which a writer makes it durable, so that what a
 // listed object needs is listed as well: condemned records and marks, snapshots, index segments, packs. A merge may take segments
@@ -33,16 +34,18 @@ type Inspection struct {
 	Marks     []Inspected[record.Mark]
 	Snapshots []Inspected[Snapshot] // in no order
 
-	r         *Repo
-	list      *Listing
-	marked    map[pack.ID]bool
-	condemned map[pack.ID]bool
-	stored    map[record.PackRef]int64 // sizes of listed packs
+	r       *Repo
+	st      *patientStore
+	list    *Listing
+	marked  map[pack.ID]bool
+	copyErr error                    // why it is not known whether this is a copy
+	stored  map[record.PackRef]int64 // sizes of listed packs
 
-	mu       sync.Mutex
-	segments []storage.Info
-	version  int // of segments
-	strays   []string
+	mu        sync.Mutex
+	condemned map[pack.ID]bool
+	segments  []storage.Info
+	version   int // of segments
+	strays    []string
 }
 
 // Object is what lies under a name.
@@ -50,25 +53,23 @@ type Object struct {
 	Name   string
 	Stored time.Time
 	Size   int64 // bytes
-	// Damage says why it cannot be read. It wraps ErrCorrupt or ErrNewer; nil: it is as it was stored.
+	// Damage says why it cannot be used. It wraps ErrCorrupt or ErrNewer; nil: it is as it was stored, or nothing is known of it.
 	Damage error
+	// Unread says why the store does not give it: then nothing is known of it.
+	Unread error
 }
 
-// Inspected is an object and what it says; Value is nil when it is damaged.
+// Inspected is an object and what it says; Value is nil when it is damaged or could not be read.
 type Inspected[T any] struct {
 	Object
 	Value *T
 }
 
-// Inspect lists the repository, holding a reader's lease if one can be written, and calls fn with what is there.
+// Inspect calls fn with an inspection of the repository, holding a reader's lease if one can be written.
 func (r *Repo) Inspect(ctx context.Context, fn func(context.Context, *Inspection) error) error {
-	x := &Inspection{r: r}
-	run := func(ctx context.Context) error {
-		if err := x.look(ctx); err != nil {
-			return err
-		}
-		return fn(ctx, x)
-	}
+	st := newPatientStore(r.st)
+	x := &Inspection{r: r.through(st), st: st, list: newListing(), marked: map[pack.ID]bool{}, condemned: map[pack.ID]bool{}, stored: map[record.PackRef]int64{}}
+	run := func(ctx context.Context) error { return fn(ctx, x) }
 	l, err := r.newLease(ctx, record.Reader, "", nil)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -82,8 +83,8 @@ func (r *Repo) Inspect(ctx context.Context, fn func(context.Context, *Inspection
 	return r.reading(ctx, l, run)
 }
 
-func (x *Inspection) look(ctx context.Context) error {
-	x.list = newListing()
+// Look lists the repository. It is called once, before anything else. After an error there is what was listed until then.
+func (x *Inspection) Look(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{x.lookCondemned, x.lookMarks, x.lookSnapshots, x.lookIndex, x.lookPacks} {
 		if err := step(ctx); err != nil {
 			return err
@@ -92,12 +93,17 @@ func (x *Inspection) look(ctx context.Context) error {
 	return nil
 }
 
+// Unread returns the objects that could not be read, in order of name.
+func (x *Inspection) Unread() []*UnreadError { return x.st.names() }
+
+// Reader returns the repository as this inspection reads it, for [Repo.FetchPack], [Repo.CheckPack] and [Repo.CondemnedPacks].
+func (x *Inspection) Reader() *Repo { return x.r }
+
 func (x *Inspection) lookCondemned(ctx context.Context) error {
 	infos, err := x.ours(ctx, "condemned/", condemnedName)
 	if err != nil {
 		return err
 	}
-	x.condemned = map[pack.ID]bool{}
 	var records, gone []storage.Info
 	for _, i := range infos {
 		if strings.HasSuffix(i.Name, "-gone") {
@@ -115,7 +121,7 @@ func (x *Inspection) lookCondemned(ctx context.Context) error {
 	}
 	return inspectEach(ctx, x.r, records, reading(x.r, seal.Condemned, record.DecodeCondemned), func(c Inspected[record.Condemned]) error {
 		x.Condemned = append(x.Condemned, c)
-		if c.Damage != nil {
+		if c.Value == nil {
 			x.unreadable(c.Damage)
 			return nil
 		}
@@ -126,6 +132,20 @@ func (x *Inspection) lookCondemned(ctx context.Context) error {
 	})
 }
 
+// ListCondemnedAgain takes in the records that a prune has put since. Those that cannot be read are left out.
+func (x *Inspection) ListCondemnedAgain(ctx context.Context) error {
+	later, err := x.r.CondemnedPacks(ctx)
+	if err != nil && !Unread(err) {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id := range later {
+		x.condemned[id] = true
+	}
+	return nil
+}
+
 func (x *Inspection) lookMarks(ctx context.Context) error {
 	infos, err := x.ours(ctx, "marks/", markName)
 	if err != nil {
@@ -134,7 +154,7 @@ func (x *Inspection) lookMarks(ctx context.Context) error {
 	marks := map[record.ID]*record.Mark{}
 	err = inspectEach(ctx, x.r, infos, reading(x.r, seal.Mark, record.DecodeMark), func(m Inspected[record.Mark]) error {
 		x.Marks = append(x.Marks, m)
-		if m.Damage != nil {
+		if m.Value == nil {
 			x.unreadable(m.Damage)
 			return nil
 		}
@@ -153,7 +173,7 @@ func (x *Inspection) lookMarks(ctx context.Context) error {
 	return err
 }
 
-// unreadable notes that a record or mark cannot be read: whatever it names is not known.
+// unreadable notes that a record or mark cannot be read: whatever it names is not known. The error is its damage, if that is why.
 func (x *Inspection) unreadable(err error) {
 	x.list.blind = true
 	if errors.Is(err, ErrNewer) {
@@ -178,7 +198,7 @@ func (x *Inspection) lookSnapshots(ctx context.Context) error {
 		return s, nil
 	}, func(s Inspected[Snapshot]) error {
 		x.Snapshots = append(x.Snapshots, s)
-		if s.Damage == nil {
+		if s.Value != nil {
 			whole = append(whole, s.Value)
 		}
 		return nil
@@ -186,7 +206,9 @@ func (x *Inspection) lookSnapshots(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := x.r.findCopy(ctx, x.list, whole); err != nil {
+	if err := x.r.findCopy(ctx, x.list, whole); Unread(err) {
+		x.copyErr = err
+	} else if err != nil {
 		return err
 	}
 	for _, s := range whole {
@@ -215,10 +237,12 @@ func (x *Inspection) ListedSnapshot(name string) (listed, forgotten bool) {
 }
 
 // Vanished returns those of snapshots that were not listed which are still not there, and of which no tombstone says now that they were
-// forgotten: one may have been put after the marks were listed.
+// forgotten: one may have been put after the marks were listed. Where a mark cannot be read there are none.
 func (x *Inspection) Vanished(ctx context.Context, names []string) ([]string, error) {
 	later := newListing()
-	if err := x.r.listMarks(ctx, later); err != nil {
+	if err := x.r.listMarks(ctx, later); Unread(err) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
 	var out []string
@@ -234,11 +258,14 @@ func (x *Inspection) Vanished(ctx context.Context, names []string) ([]string, er
 	return out, nil
 }
 
-// StillListed reports whether the store shows an object now.
+// StillListed reports whether the store shows an object now. One that it will not show counts as there.
 func (x *Inspection) StillListed(ctx context.Context, name string) (bool, error) {
 	_, err := x.r.st.Stat(ctx, name)
 	if gone(err) {
 		return false, nil
+	}
+	if Unread(err) {
+		return true, nil
 	}
 	return err == nil, err
 }

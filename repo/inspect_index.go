@@ -13,7 +13,7 @@ import (
 	"savepoint/repo/storage"
 )
 
-// InspectedSegment is an index segment. Segment is nil when it is damaged.
+// InspectedSegment is an index segment. Segment is nil when it is damaged or could not be read.
 type InspectedSegment struct {
 	Object
 	Kind    pack.Kind
@@ -118,11 +118,11 @@ func (w *segmentWalk) walk(ctx context.Context) error {
 		}
 		return s, err
 	}, func(i listedSegment, s *record.Segment, err error) error {
-		if err != nil && !unreadable(err) {
+		seg := &InspectedSegment{Kind: w.kind, Segment: s}
+		if seg.Object, err = inspected(i.Info, err); err != nil {
 			return err
 		}
-		seg := &InspectedSegment{Object: Object{i.Name, i.Time, i.Size, err}, Kind: w.kind, Segment: s}
-		if err != nil {
+		if seg.Damage != nil || seg.Unread != nil {
 			w.done[i.id], seg.Segment = true, nil
 			return w.each(seg)
 		}
@@ -194,17 +194,4 @@ func readAhead(ctx context.Context, infos []listedSegment, read func(context.Con
 		}
 	}
 	return nil
-}
-
-// Trees returns a reader of tree chunks that has these segments and no other, all of the tree kind; it need not be closed.
-func (x *Inspection) Trees(segs []*InspectedSegment) *TreeReader {
-	v := &view{dead: x.list.dead}
-	for _, s := range segs {
-		if s.Segment == nil {
-			v.damaged = append(v.damaged, s.Damage)
-			continue
-		}
-		v.segs, v.void = append(v.segs, s.Segment), append(v.void, s.Void)
-	}
-	return newTreeReader(x.r, v)
 }

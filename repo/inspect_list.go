@@ -72,15 +72,31 @@ func inspectEach[T any](ctx context.Context, r *Repo, infos []storage.Info, read
 			if gone(err) {
 				return nil
 			}
-			if err != nil && !unreadable(err) {
+			o, err := inspected(i, err)
+			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			return each(Inspected[T]{Object{i.Name, i.Time, i.Size, err}, v})
+			return each(Inspected[T]{o, v})
 		})
 	}
 	return g.Wait()
+}
+
+// inspected returns an object with what err says is wrong with it. An error that says nothing of the object is returned.
+func inspected(i storage.Info, err error) (Object, error) {
+	o := Object{Name: i.Name, Stored: i.Time, Size: i.Size}
+	switch {
+	case err == nil:
+	case unreadable(err):
+		o.Damage = err
+	case Unread(err):
+		o.Unread = err
+	default:
+		return o, err
+	}
+	return o, nil
 }
 
 // readTwice reads an object, and once more when it seems damaged or is not there: a read that went wrong is no damage, nor is an object that

@@ -21,7 +21,6 @@ const packRanges = 16
 
 // lookPacks lists the packs of both kinds.
 func (x *Inspection) lookPacks(ctx context.Context) error {
-	x.stored = map[record.PackRef]int64{}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -90,7 +89,11 @@ func (x *Inspection) Packs(each func(p record.PackRef, size int64) bool) {
 func (x *Inspection) MarkedDamaged(id pack.ID) bool { return x.marked[id] }
 
 // IsCondemned is explained at MarkedDamaged.
-func (x *Inspection) IsCondemned(id pack.ID) bool { return x.condemned[id] }
+func (x *Inspection) IsCondemned(id pack.ID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.condemned[id]
+}
 
 // CheckDirectory compares a pack with what an index segment says of it: its size, and the directory at its end, for which it reads that
 // alone. Damage is a *CorruptError that names the pack, and wraps storage.ErrNotExist when it is not there; every other error is the store's, or
@@ -155,10 +158,10 @@ func (x *Inspection) readDirectory(ctx context.Context, kind pack.Kind, p *recor
 	return nil
 }
 
-// Salvage says which chunks of a pack, of the entries that the segment has, cannot be read any more. It reads blocks that seem
-// damaged twice. An error is the store's.
-func (x *Inspection) Salvage(ctx context.Context, kind pack.Kind, p *record.SegmentPack) (bad []bool, err error) {
-	bad = make([]bool, len(p.Entries))
+// Salvage says which chunks of a pack, of the entries that the segment has, can still be read. It reads blocks that seem damaged twice.
+// An *UnreadError says that it is not known of all; any other error is the store's or the context's.
+func (x *Inspection) Salvage(ctx context.Context, kind pack.Kind, p *record.SegmentPack) (good []bool, err error) {
+	good = make([]bool, len(p.Entries))
 	info := record.SegmentPackInfo{ID: p.ID, Size: p.Size, Salt: p.Salt, Blocks: p.Blocks}
 	packed := &Packed{Kind: kind, SegmentPackInfo: &info}
 	rest := 0
@@ -168,24 +171,23 @@ func (x *Inspection) Salvage(ctx context.Context, kind pack.Kind, p *record.Segm
 		for rest < len(p.Entries) && p.Entries[rest].Block == uint32(i) {
 			rest++
 		}
-		if err := x.salvageBlock(ctx, packed, i, p.Entries[first:rest], bad[first:rest], &f); err != nil {
-			return nil, err
+		if err := x.salvageBlock(ctx, packed, i, p.Entries[first:rest], good[first:rest], &f); err != nil {
+			return good, err
 		}
 	}
-	return bad, nil
+	return good, nil
 }
 
-// salvageBlock sets bad for each chunk of a block that two readings do not give.
-func (x *Inspection) salvageBlock(ctx context.Context, p *Packed, block int, entries []pack.Entry, bad []bool, f *Fetch) error {
+// salvageBlock sets good for each chunk of a block that one of two readings gives.
+func (x *Inspection) salvageBlock(ctx context.Context, p *Packed, block int, entries []pack.Entry, good []bool, f *Fetch) error {
 	for range 2 {
-		for i := range bad {
-			bad[i] = true
-		}
-		lost := len(bad)
+		lost := len(good)
 		err := x.r.ReadBlocks(ctx, p, block, block, f, func(_ int, o *Opened) error {
 			for i, e := range entries {
 				if _, err := o.Chunk(e); err == nil {
-					bad[i] = false
+					good[i] = true
+				}
+				if good[i] {
 					lost--
 				}
 			}
@@ -206,46 +208,102 @@ func (x *Inspection) Writable() error {
 	if x.r.readOnly != nil {
 		return x.r.readOnly
 	}
+	if x.copyErr != nil {
+		return x.copyErr
+	}
 	return x.list.writable()
+}
+
+// Suspicion is a pack that seems damaged.
+type Suspicion struct {
+	IndexedPack
+	// Read is the damage that CheckPack found; nil: the pack was not read in full.
+	Read error
+}
+
+// MarkedPacks is what MarkDamaged did.
+type MarkedPacks struct {
+	Names []string         // in order; of packs that are marked since
+	Not   map[string]error // why others are not, by name; nil: there is no reason to, as reading them again found them whole
 }
 
 // marksAtOnce is how many packs one mark names at most.
 const marksAtOnce = 1000
 
-// MarkDamaged reads packs once more and marks those that are gone or whose bytes are not those that their names are the hash of, as
-// [Repo.MarkDamaged] does. It returns the names of those marked. Packs that are marked or condemned already are left out. After an
-// error the names are those that are marked all the same.
-func (x *Inspection) MarkDamaged(ctx context.Context, packs []record.PackRef) ([]string, error) {
+// MarkDamaged marks packs that are gone, whose bytes are not those that their names are the hash of, that do not open, or of which the index says
+// what is not so: backups must rely on none of these. It reads them once more unless Read says that this was done. Packs that are marked or
+// condemned already are left out. An error, which is the store's or the context's or says that nothing may be written, ended it; what was
+// marked until then is marked.
+func (x *Inspection) MarkDamaged(ctx context.Context, packs []Suspicion) (MarkedPacks, error) {
+	out := MarkedPacks{Not: map[string]error{}}
 	if err := x.Writable(); err != nil {
-		return nil, err
+		return out, err
 	}
-	var done []string
-	for some := range slices.Chunk(packs, marksAtOnce) {
-		var names, reasons []string
-		for _, p := range some {
-			if x.list.dead[p.ID] {
-				continue
-			}
-			reason, err := x.r.damageOf(ctx, pack.Name(p.Kind, p.ID), p.ID)
-			if err != nil {
-				return done, err
-			}
-			if reason != "" {
-				names = append(names, pack.Name(p.Kind, p.ID))
-				if !slices.Contains(reasons, reason) && len(reasons) < 3 {
-					reasons = append(reasons, reason)
-				}
-			}
-		}
+	var names, reasons []string
+	var buf []byte // for the longest of them
+	put := func() error {
 		if len(names) == 0 {
+			return nil
+		}
+		err := x.r.putDamaged(ctx, names, strings.Join(reasons, "; "))
+		if err == nil {
+			out.Names = append(out.Names, names...)
+		}
+		names, reasons = nil, nil
+		return err
+	}
+	for i := range packs {
+		p := &packs[i]
+		if x.list.dead[p.ID] || x.IsCondemned(p.ID) {
 			continue
 		}
-		if err := x.r.putDamaged(ctx, names, strings.Join(reasons, "; ")); err != nil {
-			return done, err
+		err := x.stillDamaged(ctx, p, &buf)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, ErrStoreDown):
+			return out, errors.Join(err, context.Cause(ctx), put())
+		case !errors.Is(err, ErrCorrupt):
+			out.Not[p.Name()] = err
+			continue
 		}
-		done = append(done, names...)
+		names = append(names, p.Name())
+		if reason := reasonOf(err); !slices.Contains(reasons, reason) && len(reasons) < 3 {
+			reasons = append(reasons, reason)
+		}
+		if len(names) == marksAtOnce {
+			if err := put(); err != nil {
+				return out, err
+			}
+		}
 	}
-	return done, nil
+	return out, put()
+}
+
+// stillDamaged returns what is wrong with a pack: nil, damage, or why that is not known.
+func (x *Inspection) stillDamaged(ctx context.Context, p *Suspicion, buf *[]byte) error {
+	if p.Read != nil && !errors.Is(p.Read, errDiffers) {
+		return p.Read
+	}
+	if p.Size > pack.MaxSize {
+		return corrupt(p.Name(), fmt.Errorf("the index says that it has %d bytes", p.Size))
+	}
+	*buf = slices.Grow((*buf)[:0], int(p.Size))
+	_, err := x.r.ReadPack(ctx, &p.IndexedPack, *buf)
+	var unsteady *UnsteadyError
+	if errors.As(err, &unsteady) {
+		return nil
+	}
+	return err
+}
+
+// reasonOf returns why a pack is damaged, without its name.
+func reasonOf(err error) string {
+	var c *CorruptError
+	if errors.As(err, &c) && c.Err != nil {
+		err = c.Err
+	}
+	const most = 300
+	text := strings.ToValidUTF8(err.Error(), "?")
+	return strings.ToValidUTF8(text[:min(most, len(text))], "")
 }
 
 // ComparePacks orders packs by kind and ID.

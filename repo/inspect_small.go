@@ -28,6 +28,8 @@ func (x *Inspection) Config(ctx context.Context) (Object, error) {
 		o.Damage = corrupt(seal.ConfigName, errors.New("it is missing"))
 	case unreadable(err):
 		o.Damage = err
+	case Unread(err):
+		o.Unread = err
 	case err != nil:
 		return o, err
 	case whole != nil && errors.Is(x.r.readOnly, ErrCorrupt):

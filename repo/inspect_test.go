@@ -20,6 +20,9 @@ func inspect(t *testing.T, st storage.Store, fn func(ctx context.Context, x *rep
 	r, err := repo.Open(t.Context(), st, secret, repo.Options{Sealers: 2})
 	if err == nil {
 		err = r.Inspect(t.Context(), func(ctx context.Context, x *repo.Inspection) error {
+			if err := x.Look(ctx); err != nil {
+				return err
+			}
 			fn(ctx, x)
 			return nil
 		})
@@ -102,8 +105,8 @@ func TestInspectPacks(t *testing.T) {
 					if err := x.CheckDirectory(ctx, pack.Data, &p); (err == nil) != test.directory || err != nil && (!errors.Is(err, repo.ErrCorrupt) || !strings.Contains(err.Error(), name)) {
 						t.Errorf("%s: directory %v", what, err)
 					}
-					bad, err := x.Salvage(ctx, pack.Data, &p)
-					if n := len(slices.DeleteFunc(bad, func(b bool) bool { return !b })); err != nil || n != test.lost {
+					good, err := x.Salvage(ctx, pack.Data, &p)
+					if n := len(slices.DeleteFunc(good, func(b bool) bool { return b })); err != nil || n != test.lost {
 						t.Errorf("%s: %d chunks lost, %v", what, n, err)
 					}
 				}

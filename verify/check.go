@@ -5,15 +5,19 @@ import "time"
 // CheckDocument is the result of one verification.
 type CheckDocument struct {
 	ExitCode   int       `json:"exit_code"`
-	Began      time.Time `json:"began_at"` // storage time
+	Complete   bool      `json:"complete"`          // false: it ended early, and says what was found until then
+	Stopped    string    `json:"stopped,omitempty"` // why it ended early
+	Began      time.Time `json:"began_at"`          // storage time
 	Seconds    float64   `json:"seconds"`
 	Level      string    `json:"level"` // structure, or data when packs were read back as well
 	Structure  Structure `json:"structure"`
 	ReadBack   ReadBack  `json:"read_back"`
 	Findings   []Finding `json:"findings"` // at most MaxListed
 	FindingCnt uint64    `json:"finding_count"`
+	ByCode     []Count   `json:"finding_codes"` // all findings, in their order
 	Hit        []Hit     `json:"snapshots_hit"` // at most MaxListed; newest first
 	HitCount   uint64    `json:"snapshots_hit_count"`
+	FilesHit   uint64    `json:"files_hit_count"`      // in all of them; a file counts once in each
 	Marked     []string  `json:"marked"`               // packs that are marked damaged since this run
 	NotMarked  string    `json:"not_marked,omitempty"` // why other damaged packs could not be
 	Program    string    `json:"program"`
@@ -49,6 +53,13 @@ type ReadBack struct {
 // Code says what kind of thing a finding is.
 type Code string
 
+// Count is how many findings of one code and harm there are.
+type Count struct {
+	Code  Code   `json:"code"`
+	Harm  Harm   `json:"harm"`
+	Count uint64 `json:"count"`
+}
+
 // Finding is one thing that is not as it should be.
 type Finding struct {
 	Code    Code   `json:"code"`
@@ -64,12 +75,14 @@ type Finding struct {
 // Harm is what a finding costs.
 type Harm string
 
-// The degrees of harm. Only Note leaves the exit code at 0.
+// The degrees of harm. Note leaves the exit code at 0, Unknown makes it 1, the others 4.
 const (
 	// Loss: snapshots cannot be restored in full.
 	Loss Harm = "loss"
 	// Risk: nothing that a snapshot needs is lost, but something protects it no more.
 	Risk Harm = "risk"
+	// Unknown: it could not be looked at, so that nothing is known of it.
+	Unknown Harm = "unknown"
 	// Note: worth knowing; nothing is damaged that anything needs.
 	Note Harm = "note"
 )

@@ -50,6 +50,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"flip":     cmdFlip,
 		"cut":      cmdCut,
 		"head":     cmdHead,
+
+		"nextcommand": cmdNextCommand,
 	}
 }
 

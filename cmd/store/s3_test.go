@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"savepoint/internal/miniotest"
+	"savepoint/repo/seal"
 )
 
 // TestS3Scripts runs the scripts whose names begin with s3_ against MinIO. Each has a bucket of its own, in BUCKET and S3URL;
@@ -82,11 +84,11 @@ func cmdSession(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdObject puts an object into the bucket, lists names, or removes all with a prefix: object put KEY, object list PREFIX,
-// object remove PREFIX. With ! list wants to find none.
+// cmdObject puts an object into the bucket, lists names, or removes all with a prefix, or changes a byte in the first half of each: object put
+// KEY, object list PREFIX, object remove PREFIX, object spoil PREFIX. With ! list wants to find none.
 func cmdObject(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 || neg && args[0] != "list" {
-		ts.Fatalf("usage: object put KEY | [!] object list PREFIX | object remove PREFIX")
+		ts.Fatalf("usage: object put KEY | [!] object list PREFIX | object remove PREFIX | object spoil PREFIX")
 	}
 	b := ts.Value(serverKey{}).(*bucketOf)
 	c, ctx := b.Client(b.t), b.t.Context()
@@ -99,9 +101,18 @@ func cmdObject(ts *testscript.TestScript, neg bool, args []string) {
 	for o := range c.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: args[1], Recursive: true}) {
 		ts.Check(o.Err)
 		found++
-		if args[0] == "remove" {
+		switch args[0] {
+		case "remove":
 			ts.Check(c.RemoveObject(ctx, b.name, o.Key, minio.RemoveObjectOptions{}))
-		} else {
+		case "spoil":
+			r, err := c.GetObject(ctx, b.name, o.Key, minio.GetObjectOptions{})
+			ts.Check(err)
+			body, err := io.ReadAll(r)
+			ts.Check(err)
+			body[seal.HeaderLen+8] ^= 1
+			_, err = c.PutObject(ctx, b.name, o.Key, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{})
+			ts.Check(err)
+		default:
 			ts.Logf("%s", o.Key)
 		}
 	}

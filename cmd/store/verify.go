@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/spf13/cobra"
 
+	"savepoint/verify"
 	"savepoint/verify/check"
 )
 
@@ -52,23 +54,48 @@ func (a *app) runVerify(ctx context.Context, readData string) error {
 	if doc == nil {
 		return hinted(err, "%s", verifyHint(err))
 	}
-	if errors.Is(err, check.ErrReport) {
-		err = hinted(err, "The result stands; the next run does not know which packs this one read back. %s", first(a.storageAdvice(err), "May this credential write?"))
+	err = a.verifyError(doc, err)
+	if doc.ExitCode != exitInterrupted {
+		a.found = worst(a.found, doc.ExitCode)
+		doc.ExitCode = worst(a.found, exitCode(err))
 	}
-	a.found = worst(a.found, doc.ExitCode)
-	doc.ExitCode = worst(a.found, exitCode(err))
 	if a.g.json {
 		return errors.Join(a.printJSON(doc), err)
 	}
 	return errors.Join(a.printVerified(doc), err)
 }
 
-// verifyHint says what is known after a verification that did not come to its end.
+// verifyError returns the error of a verification that has a result: it ended early, its report could not be stored, or objects could not
+// be read.
+func (a *app) verifyError(d *verify.CheckDocument, err error) error {
+	switch {
+	case err != nil && !d.Complete:
+		next := "What was not looked at is not known. Run the same command again."
+		if exitCode(err) == exitInterrupted {
+			next = "What was not looked at is not known. What was read back is noted; the same command goes on from there."
+		}
+		return hinted(err, "%s", sentences("What was found stands, and the document says that it is not complete.", next, a.storageAdvice(err)))
+	case err != nil:
+		return hinted(err, "The result stands; the next run does not know which packs this one read back. %s", first(a.storageAdvice(err), "May this credential write?"))
+	case d.ExitCode == exitFailure:
+		n := uint64(0)
+		for _, c := range d.ByCode {
+			if c.Harm == verify.Unknown {
+				n += c.Count
+			}
+		}
+		return hinted(coded(exitFailure, fmt.Errorf("%s could not be looked at", plural(n, "object", "objects"))),
+			"What could be looked at is whole. See each finding for what to do, then run the same command again.")
+	}
+	return nil
+}
+
+// verifyHint says what is known after a verification that did not come to its end and found nothing.
 func verifyHint(err error) string {
 	if exitCode(err) == exitInterrupted {
-		return "Nothing was found out about the repository as a whole. What was read back is noted; the same command goes on from there."
+		return "Nothing was found until then, which says nothing about the rest. What was read back is noted; the same command goes on from there."
 	}
-	return sentences("This says nothing about the repository: it could not be looked at.", hint(err))
+	return sentences("This says nothing about the repository: it could not be looked at in full.", hint(err))
 }
 
 // verifyProgress is a bar for each part of a verification.

@@ -3,16 +3,24 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 
 	"savepoint/verify"
 )
 
-// listedFindings is how many findings, snapshots, and paths of each, a person is shown.
-const listedFindings = 20
+// What a person is shown, so that it fits on a screen: the JSON document and the report have up to a thousand of each.
+const (
+	shownFindings  = 4 // in full
+	shownCodes     = 8 // of findings that are not
+	shownSnapshots = 4
+	shownPaths     = 12 // of all snapshots together
+)
 
 // printVerified prints what a verification found: the verdict, the findings, the snapshots hit, and counts.
 func (a *app) printVerified(d *verify.CheckDocument) error {
@@ -21,16 +29,7 @@ func (a *app) printVerified(d *verify.CheckDocument) error {
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, verdictOf(d))
-	for _, f := range d.Findings[:min(listedFindings, len(d.Findings))] {
-		fmt.Fprintf(&b, "\n%s %s: %s\n  %s\n", f.Harm, f.Code, printable(f.Object), printable(f.Message))
-		if f.Snapshots > 0 {
-			fmt.Fprintf(&b, "  needed by %s\n", hitText(f.Snapshots, f.Files))
-		}
-		fmt.Fprintf(&b, "  next: %s\n", f.Next)
-	}
-	if more := d.FindingCnt - uint64(min(listedFindings, len(d.Findings))); more > 0 {
-		fmt.Fprintf(&b, "\nand %s\n", plural(more, "more finding", "more findings"))
-	}
+	writeFindings(&b, d)
 	a.writeHits(&b, d)
 	if len(d.Marked) > 0 {
 		fmt.Fprintf(&b, "\nmarked as damaged, so that the next backup stores again what its source still has: %s\n", plural(len(d.Marked), "pack", "packs"))
@@ -40,61 +39,128 @@ func (a *app) printVerified(d *verify.CheckDocument) error {
 		if len(d.Marked) > 0 {
 			what = "not everything could be marked as damaged"
 		}
-		fmt.Fprintf(&b, "\n%s, and backups go on relying on it: %s\n", what, printable(d.NotMarked))
+		fmt.Fprintf(&b, "\n%s, and backups go on relying on it: %s\n", what, visible(d.NotMarked))
 	}
 	writeCounts(&b, d)
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
 
+// visible returns text with what a terminal would not show, or take for a command, written out. Commands in it stay as they are.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// writeFindings writes the first findings of each code in full, then how many more there are.
+func writeFindings(b *strings.Builder, d *verify.CheckDocument) {
+	told := map[verify.Count]uint64{}
+	var shown []int
+	for most := uint64(1); most <= shownFindings && len(shown) < shownFindings; most++ { // one of each code, then the second of each, ...
+		for i, f := range d.Findings {
+			c := verify.Count{Code: f.Code, Harm: f.Harm}
+			if told[c] < most && len(shown) < shownFindings && !slices.Contains(shown, i) {
+				told[c]++
+				shown = append(shown, i)
+			}
+		}
+	}
+	slices.Sort(shown)
+	for _, i := range shown {
+		f := d.Findings[i]
+		fmt.Fprintf(b, "\n%s %s: %s\n  %s\n", f.Harm, f.Code, printable(f.Object), visible(f.Message))
+		if f.Snapshots > 0 {
+			fmt.Fprintf(b, "  needed by %s\n", hitText(f.Snapshots, f.Files))
+		}
+		fmt.Fprintf(b, "  next: %s\n", visible(f.Next))
+	}
+	rest := 0
+	for _, c := range d.ByCode {
+		more := c.Count - told[verify.Count{Code: c.Code, Harm: c.Harm}]
+		if more == 0 {
+			continue
+		}
+		if rest++; rest == 1 {
+			fmt.Fprintln(b)
+		}
+		if rest <= shownCodes {
+			fmt.Fprintf(b, "and %s more: %s %s\n", humanize.Comma(int64(more)), c.Harm, c.Code)
+		}
+	}
+	if rest > 0 {
+		fmt.Fprintln(b, "verify --json lists up to 1,000 of them, and so does the report of this run")
+	}
+}
+
 // verdictOf says in one line what a verification came to.
 func verdictOf(d *verify.CheckDocument) string {
-	s, harm := d.Structure, map[verify.Harm]int{}
-	for _, f := range d.Findings {
-		harm[f.Harm]++
+	harm := map[verify.Harm]uint64{}
+	for _, c := range d.ByCode {
+		harm[c.Harm] += c.Count
+	}
+	text := verdictText(d, harm)
+	if unknown := harm[verify.Unknown]; unknown > 0 && harm[verify.Loss]+harm[verify.Risk] > 0 {
+		text += fmt.Sprintf("; %s could not be looked at", plural(unknown, "object", "objects"))
+	}
+	if !d.Complete {
+		text += "; NOT EVERYTHING WAS LOOKED AT: " + visible(d.Stopped)
+	}
+	return text
+}
+
+func verdictText(d *verify.CheckDocument, harm map[verify.Harm]uint64) string {
+	notes := ""
+	if n := harm[verify.Note]; n > 0 {
+		notes = "; " + plural(n, "note", "notes")
+	}
+	switch {
+	case harm[verify.Loss] > 0:
+		return fmt.Sprintf("DAMAGED: %s; %s hit", kindsText(d.ByCode), hitText(d.HitCount, d.FilesHit))
+	case harm[verify.Risk] > 0 && d.Complete && harm[verify.Unknown] == 0:
+		return fmt.Sprintf("AT RISK: %s; no snapshot loses anything", kindsText(d.ByCode))
+	case harm[verify.Risk] > 0:
+		return fmt.Sprintf("DAMAGED: %s; what that costs is not known in full", kindsText(d.ByCode))
+	case harm[verify.Unknown] > 0:
+		return fmt.Sprintf("NOT KNOWN: %s could not be looked at; what could be is whole%s", plural(harm[verify.Unknown], "object", "objects"), notes)
+	case !d.Complete:
+		return "NOT KNOWN: nothing that harms was found until it ended" + notes
 	}
 	read := ""
 	if d.ReadBack.Packs > 0 {
 		read = fmt.Sprintf("; %s read back", plural(d.ReadBack.Packs, "pack", "packs"))
 	}
-	switch {
-	case harm[verify.Loss] > 0:
-		files := uint64(0)
-		for _, h := range d.Hit {
-			files += h.FileCount
-		}
-		return fmt.Sprintf("DAMAGED: %s; %s hit", kindsText(d.Findings), hitText(d.HitCount, files))
-	case harm[verify.Risk] > 0:
-		return fmt.Sprintf("AT RISK: %s; no snapshot loses anything", kindsText(d.Findings))
-	}
-	notes := ""
-	if n := harm[verify.Note]; n > 0 {
-		notes = "; " + plural(n, "note", "notes")
-	}
+	s := d.Structure
 	return fmt.Sprintf("whole: %s, %s of %s%s%s", plural(s.Snapshots, "snapshot", "snapshots"), plural(s.Packs, "pack", "packs"), sizeText(s.PackBytes), read, notes)
 }
 
 // kindsText counts what is damaged, by kind.
-func kindsText(findings []verify.Finding) string {
+func kindsText(counts []verify.Count) string {
 	kinds := []struct{ prefix, one, many string }{
 		{"pack-", "pack", "packs"}, {"snapshot-", "manifest", "manifests"}, {"index-", "part of the index", "parts of the index"}, {"", "other object", "other objects"},
 	}
-	counts := make([]int, len(kinds))
-	for _, f := range findings {
-		if f.Harm == verify.Note {
+	found := make([]uint64, len(kinds))
+	for _, c := range counts {
+		if c.Harm != verify.Loss && c.Harm != verify.Risk {
 			continue
 		}
 		for i, k := range kinds {
-			if strings.HasPrefix(string(f.Code), k.prefix) {
-				counts[i]++
+			if strings.HasPrefix(string(c.Code), k.prefix) {
+				found[i] += c.Count
 				break
 			}
 		}
 	}
 	var parts []string
 	for i, k := range kinds {
-		if counts[i] > 0 {
-			parts = append(parts, plural(counts[i], k.one, k.many))
+		if found[i] > 0 {
+			parts = append(parts, plural(found[i], k.one, k.many))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -109,12 +175,23 @@ func hitText(snapshots, files uint64) string {
 	return text
 }
 
+// cutPath returns a path that takes a few lines at most.
+func cutPath(p string) string {
+	const most = 120
+	if len(p) <= most {
+		return p
+	}
+	return p[:most/2] + "..." + p[len(p)-most/2:]
+}
+
 // writeHits lists the snapshots that damage reaches, and some of the paths.
 func (a *app) writeHits(b *strings.Builder, d *verify.CheckDocument) {
-	if len(d.Hit) > 0 {
-		fmt.Fprintln(b, "\nsnapshots that lose something, newest first:")
+	shown := d.Hit[:min(shownSnapshots, len(d.Hit))]
+	if len(shown) == 0 {
+		return
 	}
-	for _, h := range d.Hit[:min(listedFindings, len(d.Hit))] {
+	fmt.Fprintln(b, "\nsnapshots that lose something, newest first:")
+	for _, h := range shown {
 		source := "source unknown"
 		if h.Dataset != "" {
 			source = printable(h.Dataset + "@" + h.Host)
@@ -124,14 +201,15 @@ func (a *app) writeHits(b *strings.Builder, d *verify.CheckDocument) {
 			what = plural(h.FileCount, "file", "files")
 		}
 		fmt.Fprintf(b, "  %.8s  %s  %s: %s\n", h.Snapshot, a.timeText(wholeSecond(h.WindowEnd)), source, what)
-		for _, p := range h.Paths[:min(listedFindings, len(h.Paths))] {
-			fmt.Fprintf(b, "    %s\n", printable(p))
+		paths := h.Paths[:min(shownPaths/len(shown), len(h.Paths))]
+		for _, p := range paths {
+			fmt.Fprintf(b, "    %s\n", printable(cutPath(p)))
 		}
-		if more := h.FileCount - uint64(min(listedFindings, len(h.Paths))); len(h.Paths) > listedFindings {
-			fmt.Fprintf(b, "    and %d more\n", more)
+		if n := uint64(len(paths)); n > 0 && h.FileCount > n {
+			fmt.Fprintf(b, "    and %s more\n", humanize.Comma(int64(h.FileCount-n)))
 		}
 	}
-	if more := d.HitCount - uint64(min(listedFindings, len(d.Hit))); more > 0 {
+	if more := d.HitCount - uint64(len(shown)); more > 0 {
 		fmt.Fprintf(b, "  and %s\n", plural(more, "more snapshot", "more snapshots"))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"savepoint/repo"
@@ -75,24 +76,24 @@ func (e Events) step(n uint64) {
 // what this one read back.
 var ErrReport = errors.New("the report of this verification could not be stored")
 
-// Run verifies a repository and stores a report. What is wrong with the repository is in the document. An error says that it could not
-// look, or was interrupted: then there is no document, but what was read back until then is in a report. Only an error that wraps
-// ErrReport comes with a document.
+// Run verifies a repository and stores a report. What is wrong with the repository is in the document; an object that the store does not give
+// is there as unreadable, and the exit code says so. An error that does not wrap ErrReport says that the run ended early: then there is
+// a document, which says that it is not complete, if anything was found until then. What was read back is in a report either way.
 func Run(ctx context.Context, r *repo.Repo, o Options) (*verify.CheckDocument, error) {
 	o = o.withDefaults()
 	c := &checker{r: r, o: o, began: o.Now()}
 	defer c.close()
 	err := r.Inspect(ctx, func(ctx context.Context, x *repo.Inspection) error {
 		c.x = x
-		err := c.run(ctx)
-		if reportErr := c.report(ctx, err); err == nil && reportErr != nil {
-			err = errors.Join(ErrReport, reportErr)
+		stopped := c.run(ctx)
+		if c.doc = c.document(ctx, stopped); stopped != nil && len(c.doc.Findings) == 0 {
+			c.doc = nil
 		}
-		return err
+		if err := c.report(ctx, stopped); err != nil {
+			return errors.Join(stopped, ErrReport, err)
+		}
+		return stopped
 	})
-	if err != nil && !errors.Is(err, ErrReport) {
-		return nil, err
-	}
 	return c.doc, err
 }
 
@@ -103,18 +104,29 @@ type checker struct {
 	o     Options
 	began time.Time // host clock
 
+	// How far the run came.
+	indexed   bool // the index was read
+	walked    bool // all trees were visited
+	read      bool // packs were read back, as far as was asked for, or their reading was broken off
+	confirmed bool // the index was listed again, and is the same: what is missing is missing
+	weighed   bool // what damage costs was worked out
+
 	findings     findings
 	counts       verify.Structure
 	objects      objects
 	packs        packTable
 	badSegments  []segmentNote
+	blindIndex   [kinds]bool      // a segment could not be read, and may locate what no other does
 	indexVersion int              // of the listing that was read
 	reach        [kinds]*prefixes // chunks that listed snapshots reach
 	places       [kinds]*prefixes // chunks that segments in force locate in packs that count
-	trees        *repo.TreeReader
+	trees        *repo.TreeLook
+	keys         keying
 	pages        visits
 	readBack     readResult
 	bill         bill // what damage costs
+	marks        repo.MarkedPacks
+	unmarked     error // why packs could not be marked
 	doc          *verify.CheckDocument
 }
 
@@ -136,35 +148,101 @@ func (c *checker) close() {
 	}
 }
 
-// run does the work and makes the document.
+// run does the work. An error says why it ended early.
 func (c *checker) run(ctx context.Context) error {
+	c.keys = newKeying()
+	c.packs.at = map[record.PackRef]int32{}
+	c.pages = newVisits()
+	c.bill = newBill()
 	for k := range c.reach {
 		c.reach[k] = newPrefixes(c.o.set, c.o.Temp)
 	}
-	for _, step := range []func(context.Context) error{c.lookAtObjects, c.lookAtIndex, c.walkTrees, c.readPacksBack, c.weigh} {
+	stopped := c.look(ctx)
+	switch {
+	case stopped == nil:
+		stopped = c.weigh(ctx)
+	case ctx.Err() == nil && !errors.Is(stopped, repo.ErrStoreDown) && c.indexed && c.walked:
+		if err := c.weigh(ctx); err != nil {
+			c.o.Logger.Debug("what the damage costs could not be found out", "err", err)
+		}
+	default:
+		c.blame()
+	}
+	return c.settle(ctx, stopped)
+}
+
+// look looks at everything.
+func (c *checker) look(ctx context.Context) error {
+	c.o.Events.phase("objects", 0)
+	err := c.x.Look(ctx)
+	c.takeListed()
+	if err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{c.lookAtObjects, c.lookAtIndex, c.walkTrees, c.readPacksBack} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	c.doc = c.document()
 	return nil
+}
+
+// settle does what is left at the end, however it came: packs that are damaged are marked.
+func (c *checker) settle(ctx context.Context, stopped error) error {
+	within, cancel := lingering(ctx, stopped != nil)
+	defer cancel()
+	if !c.confirmed && c.packs.bad > 0 && c.indexed {
+		if _, err := c.confirm(within); err != nil {
+			c.o.Logger.Debug("what is missing could not be looked for again", "err", err)
+		}
+	}
+	c.mark(within)
+	if stopped == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return stopped
+}
+
+// lingering returns a context that ends some time after ctx, or at most that time from now on.
+func lingering(ctx context.Context, now bool) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var timer atomic.Pointer[time.Timer]
+	begin := func() { timer.Store(time.AfterFunc(reportWithin, cancel)) }
+	stop := func() bool { return true }
+	if now {
+		begin()
+	} else {
+		stop = context.AfterFunc(ctx, begin)
+	}
+	return out, func() {
+		stop()
+		if t := timer.Load(); t != nil {
+			t.Stop()
+		}
+		cancel()
+	}
 }
 
 // readPacksBack reads back as much as was asked for.
 func (c *checker) readPacksBack(ctx context.Context) error {
 	var err error
-	c.readBack, err = readBack(ctx, c.r, c.packs.readable(), newLedger(c.objects.reports, c.storageNow()),
-		readOptions{Amount: c.o.ReadData, Events: c.o.Events, Now: c.storageNow})
+	l := newLedger(c.objects.reports, c.storageNow())
 	c.objects.reports = nil
-	if err != nil {
-		return err
-	}
+	packs, unread := c.packs.readable()
+	c.readBack, err = readBack(ctx, c.x.Reader(), packs, l, readOptions{Amount: c.o.ReadData, Events: c.o.Events, Now: c.storageNow, Unread: unread})
+	c.read = true
 	for _, f := range c.readBack.Damaged {
-		c.packs.damage(record.PackRef{Kind: f.Kind, ID: f.ID}, CodePackDamaged, f.Err)
+		c.packs.damage(record.PackRef{Kind: f.Kind, ID: f.ID}, CodePackDamaged, f.Err, true)
+	}
+	for _, f := range c.readBack.Failed {
+		if !repo.Unread(f.Err) && !errors.Is(f.Err, repo.ErrStoreDown) && ctx.Err() == nil {
+			c.findings.add(verify.Finding{Code: CodeUnreadable, Object: f.Name(), Message: message(f.Err), Harm: verify.Unknown,
+				Next: newerFirst(f.Err, c.o.Command("verify", "--read-data=all"))})
+		}
 	}
 	for _, f := range c.readBack.Unsteady {
 		c.findings.add(verify.Finding{Code: CodeUnsteady, Object: f.Name(), Message: message(f.Err), Harm: verify.Risk,
 			Next: "test the network, the disk and the memory between this host and the repository; then " + c.o.Command("verify", "--read-data=all")})
 	}
-	return nil
+	return err
 }

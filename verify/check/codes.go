@@ -18,6 +18,8 @@ const (
 	CodeTree           verify.Code = "tree-damaged"
 	CodeNeedsCondemned verify.Code = "needs-condemned"
 	CodeNeedsVoid      verify.Code = "needs-void-index"
+	CodeUnreadable     verify.Code = "unreadable"
+	CodeUncounted      verify.Code = "tree-too-deep"
 	CodeUnsteady       verify.Code = "reads-differ"
 	CodeCondemned      verify.Code = "condemned-damaged"
 	CodeMark           verify.Code = "mark-damaged"

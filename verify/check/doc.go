@@ -5,7 +5,8 @@
 //	objects ─▶ index and packs ─▶ trees ─▶ read back ─▶ (if anything is wrong) what it costs ─▶ marks ─▶ report
 //
 // It reads the store alone, beside backups and prunes: package repo lists in an order in which what is healthy looks healthy, and nothing
-// is called missing before the index was listed again. An error of the store is never damage: the run ends with it.
+// is called missing before the index was listed again. What the store does not give is never damage: a single object is a finding of its
+// own, and when the store fails altogether the run ends, with what was found until then.
 //
 // # Memory
 //
@@ -20,6 +21,10 @@
 //	200 MiB     segments and directories on their way (64 MiB is the longest segment; writers end them at 8 MiB)
 //	 40 MiB     blocks of tree chunks
 //	 48 bytes   for each chunk that is in a damaged pack, or nowhere, when there is damage
+//	 50 bytes   for each tree chunk, and more for those with damage beneath, while its cost is worked out; 160 MiB for the folders on the
+//	             way there, if somebody made them as wide and deep as can be
 //
-// and, while packs are read back, what readBack says.
+// and, while packs are read back, what readBack says. Measured on two cores as the greatest RssAnon of the program, of a repository in a
+// folder: 111 MiB for the structure of a million small files, 165 MiB with their 19 packs read back; 10 MiB for the structure of 2 GiB in 66
+// packs, 173 MiB with these read back, at more than 1 GiB/s.
 package check

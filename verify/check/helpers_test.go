@@ -65,7 +65,7 @@ type source struct {
 func newSource(t testing.TB, dataset string) *source {
 	var seed [32]byte
 	copy(seed[:], dataset)
-	return &source{dir: t.TempDir(), cache: t.TempDir(), dataset: dataset, host: "host-of-" + dataset, rng: rand.New(rand.NewChaCha8(seed))}
+	return &source{dir: quickFolder(t), cache: quickFolder(t), dataset: dataset, host: "host-of-" + dataset, rng: rand.New(rand.NewChaCha8(seed))}
 }
 
 // put writes files of random content.
@@ -185,7 +185,7 @@ func needed(t *testing.T, st storage.Store) map[string][]string {
 }
 
 // quickFolder returns a folder in memory, if there is such a thing: a restore waits for its disk.
-func quickFolder(t *testing.T) string {
+func quickFolder(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "check-*")
 	if err != nil {

@@ -3,7 +3,6 @@ package check
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,14 +17,28 @@ import (
 type objects struct {
 	snapshots []*repo.Snapshot  // that can be read, newest window first
 	lost      []repo.Object     // manifests that cannot
+	unread    int               // manifests that the store does not give
 	sources   map[string]string // by the folder of their snapshots
 	reports   []*repo.StoredReport
 	chains    chains
 }
 
-// lookAtObjects reads everything but segments, packs and trees.
+// takeListed takes in what was read when the repository was listed.
+func (c *checker) takeListed() {
+	for _, s := range c.x.Condemned {
+		c.small(CodeCondemned, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+	}
+	for _, s := range c.x.Gone {
+		c.small(CodeCondemned, verify.Note, s.Object, "nothing: a later prune removes it")
+	}
+	for _, s := range c.x.Marks {
+		c.small(CodeMark, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+	}
+	c.takeSnapshots()
+}
+
+// lookAtObjects reads everything else but segments, packs and trees.
 func (c *checker) lookAtObjects(ctx context.Context) error {
-	c.o.Events.phase("objects", 0)
 	config, err := c.x.Config(ctx)
 	if err != nil {
 		return err
@@ -37,16 +50,7 @@ func (c *checker) lookAtObjects(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for _, s := range c.x.Condemned {
-		c.small(CodeCondemned, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
-	}
-	for _, s := range c.x.Gone {
-		c.small(CodeCondemned, verify.Note, s.Object, "nothing: a later prune removes it")
-	}
-	for _, s := range c.x.Marks {
-		c.small(CodeMark, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
-	}
-	if err := c.lookAtSnapshots(ctx); err != nil {
+	if err := c.lookForGaps(ctx); err != nil {
 		return err
 	}
 	if err := c.x.Leases(ctx, func(l repo.Inspected[record.Lease]) error {
@@ -77,27 +81,15 @@ func (c *checker) small(code verify.Code, harm verify.Harm, o repo.Object, next 
 	c.findings.add(verify.Finding{Code: code, Object: o.Name, Message: message(o.Damage), Harm: harm, Next: newerFirst(o.Damage, next)})
 }
 
-// newerFirst says of an object that a newer program wrote, or that looks so, to try that first.
-func newerFirst(err error, next string) string {
-	if errors.Is(err, repo.ErrNewer) {
-		return "if a newer program writes into this repository, verify with it; else " + next
-	}
-	return next
-}
-
-// message returns what is wrong, without the name of the object, which a finding has already.
-func message(err error) string {
-	var damage *repo.CorruptError
-	if errors.As(err, &damage) && damage.Err != nil {
-		return strings.ReplaceAll(damage.Err.Error(), "\n", "; ")
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
-}
-
-func (c *checker) lookAtSnapshots(ctx context.Context) error {
+// takeSnapshots takes in the manifests.
+func (c *checker) takeSnapshots() {
 	c.objects.sources = map[string]string{}
 	for _, s := range c.x.Snapshots {
 		c.o.Events.step(1)
+		if s.Unread != nil {
+			c.objects.unread++
+			continue
+		}
 		if s.Damage != nil {
 			c.objects.lost = append(c.objects.lost, s.Object)
 			continue
@@ -113,7 +105,7 @@ func (c *checker) lookAtSnapshots(ctx context.Context) error {
 		return cmp.Or(b.Start().Compare(a.Start()), b.End().Compare(a.End()), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Name, b.Name))
 	})
 	slices.SortFunc(c.objects.lost, func(a, b repo.Object) int { return strings.Compare(a.Name, b.Name) })
-	return c.lookForGaps(ctx)
+	c.counts.Snapshots = uint64(len(c.x.Snapshots))
 }
 
 // folderOf returns the folder that an object lies in.
@@ -173,7 +165,7 @@ func (c *checker) lookAtReports(ctx context.Context) error {
 		err := c.x.Reports(ctx, func(name string) bool { return known[name] }, func(rep repo.Inspected[repo.StoredReport]) error {
 			known[rep.Name] = true
 			c.small(CodeReport, verify.Risk, rep.Object, "no data is lost, but what this run was is not known any more; "+putBack+", or delete it")
-			if rep.Damage != nil {
+			if rep.Value == nil {
 				c.objects.chains.unread++
 				return nil
 			}

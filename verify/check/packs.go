@@ -32,9 +32,16 @@ type packState struct {
 	marked           bool  // as damaged, before this run
 	condemned        bool  // a record of prune names it
 	checked          bool  // its directory was compared
+	round            int   // when it was compared last
+	full             bool  // err was found by reading all of it
 	code             verify.Code
-	err              error // what is wrong with it; nil: nothing that is known
+	err              error             // what is wrong with it; nil: nothing that is known
+	wrong            *repo.IndexedPack // what a segment says of it that is not so, if it is not what is above
+	unread           error             // why the store does not give it; nil: it does
 }
+
+// suspect reports whether something may be wrong with the pack.
+func (p *packState) suspect() bool { return p.err != nil || p.unread != nil }
 
 // dead reports whether the pack counts for nothing any more, whatever state it is in.
 func (p *packState) dead() bool { return p.marked || p.condemned }
@@ -46,7 +53,30 @@ type packTable struct {
 	mu     sync.Mutex
 	states []packState
 	at     map[record.PackRef]int32
-	bad    int // packs that are damaged and not dead
+	round  int // how often the index was read
+	bad    int // packs that are damaged, or could not be read, and not dead
+}
+
+// begin forgets what the index said when it was read before. What is known to be wrong with packs stays until they are looked at again.
+func (t *packTable) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.round++
+	for i := range t.states {
+		t.states[i].named, t.states[i].standing = false, false
+	}
+}
+
+// change changes a state, and keeps the number of bad ones.
+func (t *packTable) change(s *packState, fn func()) {
+	before := s.suspect() && !s.dead()
+	fn()
+	switch after := s.suspect() && !s.dead(); {
+	case before && !after:
+		t.bad--
+	case after && !before:
+		t.bad++
+	}
 }
 
 // index returns the number of a pack, which is entered if it is new.
@@ -61,77 +91,102 @@ func (t *packTable) index(x *repo.Inspection, ref record.PackRef) int32 {
 	return i
 }
 
-// name notes that a segment names a pack, and reports whether the pack's directory is still to be compared with p.
-func (t *packTable) name(x *repo.Inspection, kind pack.Kind, p *record.SegmentPack, void bool) (i int32, compare bool) {
-	indexed := repo.NewIndexedPack(kind, p)
+// name notes that a segment names a pack, and reports whether the pack's directory is still to be compared with p. Segments that say different
+// things of a pack are all compared.
+func (t *packTable) name(x *repo.Inspection, indexed repo.IndexedPack, void bool) (i int32, compare bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i = t.index(x, record.PackRef{Kind: kind, ID: p.ID})
+	i = t.index(x, record.PackRef{Kind: indexed.Kind, ID: indexed.ID})
 	s := &t.states[i]
 	s.named = true
 	if void {
 		return i, false
 	}
-	same := s.checked && s.Directory == indexed.Directory
+	same := s.checked && s.Directory == indexed.Directory && s.Size == indexed.Size
 	s.standing, s.IndexedPack = true, indexed
-	return i, !s.dead() && s.code != CodePackDamaged && (!same || s.err != nil)
+	return i, !s.dead() && !s.full && s.unread == nil && (!same || s.err != nil)
 }
 
-// settle notes what comparing a pack's directory came to.
-func (t *packTable) settle(i int32, err error) {
+// settle notes what comparing a pack's directory with what a segment says of it came to: nil, damage, or that it could not be read. What was
+// found when the index was read before is forgotten; what another segment says now is not.
+func (t *packTable) settle(i int32, indexed repo.IndexedPack, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &t.states[i]
-	s.checked = true
-	if s.code == CodePackDamaged {
+	if s.full {
 		return // reading all of it said more
 	}
-	if s.err != nil {
-		s.code, s.err = "", nil
-		t.bad--
-	}
-	if err == nil {
-		return
-	}
-	s.code, s.err = CodePackDirectory, err
-	if errors.Is(err, storage.ErrNotExist) {
-		s.code = CodePackMissing
-	} else if s.stored != int64(s.Size) {
-		s.code = CodePackSize
-	}
-	t.bad++
+	t.change(s, func() {
+		if !s.checked || s.round != t.round {
+			s.code, s.err, s.wrong = "", nil, nil
+		}
+		s.checked, s.round = true, t.round
+		switch {
+		case err == nil:
+		case repo.Unread(err):
+			s.unread = err
+		default:
+			s.code, s.err, s.wrong = CodePackDirectory, err, &indexed
+			if errors.Is(err, storage.ErrNotExist) {
+				s.code = CodePackMissing
+			} else if s.stored != int64(indexed.Size) {
+				s.code = CodePackSize
+			}
+		}
+	})
 }
 
-// damage notes damage that was met when the pack was read; what is known already stays.
-func (t *packTable) damage(ref record.PackRef, code verify.Code, err error) bool {
+// damage notes damage that was met when the pack was read, in full or not; what is known already stays.
+func (t *packTable) damage(ref record.PackRef, code verify.Code, err error, full bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, ok := t.at[ref]
-	if !ok {
-		return false
+	if !ok || t.states[i].err != nil {
+		return
 	}
 	s := &t.states[i]
 	if errors.Is(err, storage.ErrNotExist) {
 		code = CodePackMissing
 	}
-	if s.err == nil {
-		s.code, s.err = code, err
-		if !s.dead() {
-			t.bad++
-		}
-	}
-	return true
+	t.change(s, func() { s.code, s.err, s.full = code, err, full && code != CodePackMissing })
 }
 
-// readable returns the packs that a segment in force names and nothing speaks against.
-func (t *packTable) readable() []repo.IndexedPack {
-	var out []repo.IndexedPack
+// unread notes that the store does not give a pack.
+func (t *packTable) unread(ref record.PackRef, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i, ok := t.at[ref]; ok {
+		s := &t.states[i]
+		t.change(s, func() { s.unread = err })
+	}
+}
+
+// condemn notes which packs prunes delete now, and reports whether something is wrong with one that they did not before.
+func (t *packTable) condemn(x *repo.Inspection) (wrong bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.states {
+		s := &t.states[i]
+		if !s.condemned && x.IsCondemned(s.ID) {
+			wrong = wrong || s.suspect() && !s.dead()
+			t.change(s, func() { s.condemned = true })
+		}
+	}
+	return wrong
+}
+
+// readable returns the packs that a segment in force names and nothing speaks against, and those of them that the store does not give.
+func (t *packTable) readable() (out []repo.IndexedPack, unread map[pack.ID]bool) {
+	unread = map[pack.ID]bool{}
 	for i := range t.states {
 		if s := &t.states[i]; s.standing && !s.dead() && s.err == nil {
 			out = append(out, s.IndexedPack)
+			if s.unread != nil {
+				unread[s.ID] = true
+			}
 		}
 	}
-	return out
+	return out, unread
 }
 
 // segmentNote is a segment that cannot be read.
@@ -143,7 +198,6 @@ type segmentNote struct {
 // lookAtIndex reads all segments, compares the packs that they name with those that are there, and notes which chunks they locate.
 func (c *checker) lookAtIndex(ctx context.Context) error {
 	t := &c.packs
-	t.at = map[record.PackRef]int32{}
 	total := uint64(0)
 	c.x.Packs(func(p record.PackRef, size int64) bool {
 		s := &t.states[t.index(c.x, p)]
@@ -159,7 +213,9 @@ func (c *checker) lookAtIndex(ctx context.Context) error {
 
 // readIndex is the part of lookAtIndex that is done again when the index has changed.
 func (c *checker) readIndex(ctx context.Context) error {
-	c.counts.Segments, c.badSegments, c.indexVersion = 0, nil, c.x.IndexVersion()
+	c.indexed = false
+	c.counts.Segments, c.badSegments, c.blindIndex, c.indexVersion = 0, nil, [kinds]bool{}, c.x.IndexVersion()
+	c.packs.begin()
 	var trees []*repo.InspectedSegment
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(directories)
@@ -175,6 +231,10 @@ func (c *checker) readIndex(ctx context.Context) error {
 				c.counts.Segments++
 				if kind == pack.Meta {
 					trees = append(trees, s)
+				}
+				if s.Unread != nil {
+					c.blindIndex[kind] = true
+					return nil
 				}
 				if s.Segment == nil {
 					c.badSegments = append(c.badSegments, segmentNote{s.Object, kind})
@@ -197,6 +257,7 @@ func (c *checker) readIndex(ctx context.Context) error {
 	}
 	slices.SortFunc(c.badSegments, func(a, b segmentNote) int { return strings.Compare(a.Name, b.Name) })
 	c.trees = c.x.Trees(trees)
+	c.indexed = true
 	return nil
 }
 
@@ -204,7 +265,8 @@ func (c *checker) readIndex(ctx context.Context) error {
 func (c *checker) takeSegment(ctx context.Context, g *errgroup.Group, s *repo.InspectedSegment) error {
 	counts := make([]bool, len(s.Segment.Packs)) // packs whose chunks are located
 	for n, p := range s.Segment.Directories() {
-		i, compare := c.packs.name(c.x, s.Kind, &p, s.Void)
+		indexed := repo.NewIndexedPack(s.Kind, &p)
+		i, compare := c.packs.name(c.x, indexed, s.Void)
 		counts[n] = !s.Void && !c.packs.isDead(i)
 		if !compare {
 			continue
@@ -214,10 +276,10 @@ func (c *checker) takeSegment(ctx context.Context, g *errgroup.Group, s *repo.In
 		}
 		g.Go(func() error {
 			err := c.x.CheckDirectory(ctx, s.Kind, &p)
-			if err != nil && !errors.Is(err, repo.ErrCorrupt) && !errors.Is(err, repo.ErrNewer) {
+			if err != nil && !isDamage(err) && !repo.Unread(err) {
 				return err
 			}
-			c.packs.settle(i, err)
+			c.packs.settle(i, indexed, err)
 			c.o.Events.step(1)
 			return nil
 		})
@@ -228,7 +290,7 @@ func (c *checker) takeSegment(ctx context.Context, g *errgroup.Group, s *repo.In
 		if !counts[p] {
 			continue
 		}
-		if batch = append(batch, prefixOf(&e.Chunk)); len(batch) == cap(batch) {
+		if batch = append(batch, c.keys.of(s.Kind, &e)); len(batch) == cap(batch) {
 			if err := c.places[s.Kind].add(batch); err != nil {
 				return err
 			}

@@ -7,17 +7,45 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
 
 	"savepoint/chunk"
+	"savepoint/repo/pack"
 )
 
-// prefix is the first eight bytes of a chunk's ID, which stands for it here. IDs are keyed hashes, so nobody can choose two that begin
-// alike: that a chunk which is lost is taken for another one has a chance of the number of chunks in 2^64.
+// prefix stands for a chunk here: the first six bytes of its ID, and two that come from its length, so that a chunk of another length is
+// another. IDs are keyed hashes, so nobody can choose two that begin alike, and how lengths are mixed is another secret of each run: that a
+// chunk which is lost is taken for another one has a chance of the number of chunks in 2^64.
 type prefix uint64
 
+// keying makes prefixes.
+type keying struct{ odd uint64 }
+
+func newKeying() keying { return keying{rand.Uint64() | 1} }
+
+// data returns the prefix of a chunk of data.
+func (k keying) data(id *chunk.ID, length uint64) prefix {
+	return prefixOf(id)&^mixed | prefix(length*k.odd>>48)
+}
+
+// mixed are the bits of a prefix of data that come from the length.
+const mixed prefix = 1<<16 - 1
+
+// alike reports whether two prefixes of data are of one chunk, but for its length.
+func alike(a, b prefix) bool { return (a^b)&^mixed == 0 }
+
+// of returns the prefix of a chunk that lies in a pack of the kind.
+func (k keying) of(kind pack.Kind, e *pack.Entry) prefix {
+	if kind == pack.Data {
+		return k.data(&e.Chunk, uint64(e.Length))
+	}
+	return prefixOf(&e.Chunk)
+}
+
+// prefixOf returns the first eight bytes of an ID: the prefix of a tree chunk, whose length no tree says.
 func prefixOf(id *chunk.ID) prefix { return prefix(binary.BigEndian.Uint64(id[:8])) }
 
 // prefixes is a set of prefixes in a bounded memory: what is more lies in sorted runs of a temporary file, which has no name. Add is

@@ -36,6 +36,8 @@ type readOptions struct {
 	// Fetches is how many packs may be on their way at a time, if that is faster than fewer, and Checkers how many are checked at a
 	// time; 0: as many as the repository has buffers for packs, and one for each core.
 	Fetches, Checkers int
+	// Unread are packs that the store does not give: they are counted as not read, and not asked for.
+	Unread map[pack.ID]bool
 }
 
 func (o readOptions) withDefaults(r *repo.Repo) readOptions {
@@ -43,6 +45,10 @@ func (o readOptions) withDefaults(r *repo.Repo) readOptions {
 	o.Checkers = cmp.Or(o.Checkers, min(runtime.GOMAXPROCS(0), o.Fetches))
 	return o
 }
+
+// buffers is how many packs are in memory at a time: those on their way, and some that are checked; while all checkers are busy, fewer are
+// on their way, as more would only wait.
+func (o readOptions) buffers() int { return max(o.Fetches+max(1, o.Checkers/2), o.Checkers+1) }
 
 // readResult is what reading packs back found. Lists of packs are in no order.
 type readResult struct {
@@ -52,6 +58,8 @@ type readResult struct {
 	Unsteady []packFault       // whole, but errors are *repo.UnsteadyError
 	Failed   []packFault       // nothing is known of them: the store did not give them, or they need a newer program
 	Gone     []pack.ID         // deleted by a prune in the meantime
+	// Unsettled says that packs in Damaged which are missing may be deleted by a prune: what it deletes could not be read.
+	Unsettled bool
 }
 
 // packFault is a pack and what is wrong with it.
@@ -64,24 +72,27 @@ type packFault struct {
 // a segment in force names and that was listed with the right size; those that are marked damaged should not be among them, since they would
 // come first every time.
 //
-// An error says that packs could not be looked at, or that the context ended: what was read until then is in the result all the same, and
-// belongs into the report. Damage is no error. With the amount 0 it only counts what the ledger says.
+// An error says that so many packs in a row could not be read that the store counts as failed, or that the context ended: what was found until
+// then is in the result all the same, and belongs into the report. Damage is no error, nor are single packs that could not be read. With the
+// amount 0 it only counts what the ledger says.
 //
-// Memory: (Fetches + Checkers) × the longest pack, which is 32 MiB ordinarily and 64 MiB at most, and for each checker two times the
-// largest block, 512 KiB ordinarily and 9 MiB at most.
+// Memory: (Fetches + half as many as Checkers) × the longest pack, which is 32 MiB ordinarily and 64 MiB at most, and for each checker two
+// times the largest block, 512 KiB ordinarily and 9 MiB at most.
 func readBack(ctx context.Context, r *repo.Repo, packs []repo.IndexedPack, l ledger, o readOptions) (readResult, error) {
 	o = o.withDefaults(r)
-	rb := &reader{r: r, o: o, chosen: l.choose(packs, o.Amount)}
+	asked := packs
+	if len(o.Unread) > 0 {
+		asked = slices.DeleteFunc(slices.Clone(packs), func(p repo.IndexedPack) bool { return o.Unread[p.ID] })
+	}
+	rb := &reader{r: r, o: o, chosen: l.choose(asked, o.Amount)}
 	defer rb.buffers.unmap()
 	began := o.Now()
 	rb.res.Wanted = o.Amount.String()
 	if o.Events.Phase != nil && len(rb.chosen) > 0 {
 		o.Events.Phase("data", sizeOf(rb.chosen))
 	}
-	err := rb.settleGone(ctx, rb.run(ctx))
-	if err == nil && len(rb.res.Failed) > 0 {
-		err = fmt.Errorf("%d packs could not be read back, the first of them: %w", len(rb.res.Failed), rb.res.Failed[0].Err)
-	}
+	err := rb.run(ctx)
+	rb.settleGone(ctx)
 	rb.res.Seconds = max(0, o.Now().Sub(began).Seconds())
 	rb.res.count(packs, l)
 	return rb.res, err
@@ -93,6 +104,7 @@ type reader struct {
 	o       readOptions
 	chosen  []repo.IndexedPack
 	buffers readBuffers
+	room    chan struct{} // for as many packs as may be in memory
 	reads   *adapt.Limiter
 
 	mu     sync.Mutex
@@ -108,9 +120,10 @@ type readPack struct {
 	err error // damage, as it seems
 }
 
-// run reads all packs. Those who fetch and those who check meet at a channel without room: a pack that was fetched and not taken keeps its
-// permit, so no more buffers are in use than there are permits and checkers.
+// run reads all packs. Those who fetch and those who check meet at a channel that holds nothing: a pack that was fetched and not taken keeps
+// its permit.
 func (rb *reader) run(ctx context.Context) error {
+	rb.room = make(chan struct{}, rb.o.buffers())
 	rb.reads = adapt.New(adapt.Options{Min: min(fewReads, rb.o.Fetches), Max: rb.o.Fetches, SlowDowns: rb.r.Options().SlowDowns})
 	g, ctx := errgroup.WithContext(ctx)
 	got := make(chan readPack)
@@ -123,6 +136,7 @@ func (rb *reader) run(ctx context.Context) error {
 			for p := range got {
 				err := rb.check(ctx, p)
 				rb.buffers.put(p.buf)
+				<-rb.room
 				if err != nil {
 					return err
 				}
@@ -160,6 +174,11 @@ func (rb *reader) fetchAll(ctx context.Context, got chan<- readPack) error {
 
 // fetch fetches a pack and hands it on.
 func (rb *reader) fetch(ctx context.Context, p *repo.IndexedPack, permit *adapt.Permit, got chan<- readPack) error {
+	select {
+	case rb.room <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	buf, err := rb.buffers.get()
 	if err != nil {
 		return err
@@ -223,27 +242,30 @@ func (rb *reader) note(f readPack, chunks int, err error) error {
 	return nil
 }
 
+// settleWithin is how long finding out what prunes delete may take after the run was broken off.
+const settleWithin = 10 * time.Second
+
 // settleGone takes those packs out of the damaged ones that a prune has deleted: a record names them, and had to be listed before they
-// could go. Where that cannot be found out, err being why, nothing is said of packs that are gone.
-func (rb *reader) settleGone(ctx context.Context, err error) error {
+// could go.
+func (rb *reader) settleGone(ctx context.Context) {
 	missing := func(f packFault) bool { return errors.Is(f.Err, storage.ErrNotExist) }
 	if !slices.ContainsFunc(rb.res.Damaged, missing) {
-		return err
+		return
 	}
-	var condemned map[pack.ID]bool
-	if err == nil {
-		condemned, err = rb.r.CondemnedPacks(ctx)
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+		defer cancel()
 	}
+	condemned, err := rb.r.CondemnedPacks(ctx)
+	rb.res.Unsettled = err != nil
 	rb.res.Damaged = slices.DeleteFunc(rb.res.Damaged, func(f packFault) bool {
-		if !missing(f) {
-			return false
-		}
-		if condemned[f.ID] {
+		gone := missing(f) && condemned[f.ID]
+		if gone {
 			rb.res.Gone = append(rb.res.Gone, f.ID)
 		}
-		return condemned[f.ID] || err != nil
+		return gone
 	})
-	return err
 }
 
 // count says how the packs stand after this run.

@@ -409,6 +409,12 @@ func TestWrongCount(t *testing.T) {
 		if len(d.Hit) != 1 || d.Hit[0].Snapshot != last.ID() || d.Structure.TreeChunks != 1 {
 			t.Errorf("snapshot %d is wrong, hit %+v", wrong, d.Hit)
 		}
+		for _, name := range names(st, "data/") { // what the page holds is missed in all that have it
+			remove(t, st, name)
+		}
+		if d = verified(t, st, check.Options{}); d.HitCount != 3 {
+			t.Errorf("snapshot %d is wrong, and the data is gone: hit %+v", wrong, d.Hit)
+		}
 	}
 }
 

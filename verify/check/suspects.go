@@ -17,6 +17,7 @@ const (
 	condemnedOnly class = iota + 1 // in packs that prune will delete, after it has copied them out
 	voidOnly                       // in packs that only segments out of force name
 	weak                           // in damaged packs, but what they hold of it can be read
+	unseen                         // perhaps in what the store does not give
 	lost                           // nowhere
 )
 
@@ -28,7 +29,10 @@ const (
 	causeMeta      cause = -2
 	causeCondemned cause = -3
 	causeVoid      cause = -4
-	causeTrees     cause = -5 // and below: parts of trees that are not what they should be
+	causeBlindData cause = -5 // segments of data chunks that the store does not give
+	causeBlindMeta cause = -6
+	causeLength    cause = -7 // trees and index tell different lengths
+	causeTrees     cause = -8 // and below: parts of trees that are not what they should be
 )
 
 func indexCause(kind pack.Kind) cause {
@@ -38,10 +42,18 @@ func indexCause(kind pack.Kind) cause {
 	return causeData
 }
 
+func blindCause(kind pack.Kind) cause {
+	if kind == pack.Meta {
+		return causeBlindMeta
+	}
+	return causeBlindData
+}
+
 // suspect is a chunk that is reached and has no good place.
 type suspect struct {
 	id     prefix
 	class  class
+	other  bool    // the index has the chunk with another length
 	places []cause // packs that hold it; then, once its class is known, its causes
 }
 
@@ -90,18 +102,20 @@ func (c *checker) suspectsOf(ctx context.Context, kind pack.Kind, unlocated []pr
 		list[i].id = id
 	}
 	err = c.eachSegment(ctx, kind, nil, func(s *record.Segment, at []cause) error {
-		i := 0
+		i := 0 // entries are in the order of list, but for lengths
 		for j := range s.Len() {
 			p, e := s.Entry(j)
-			id := prefixOf(&e.Chunk)
-			for i < len(list) && list[i].id < id {
+			id := c.keys.of(kind, &e)
+			for i < len(list) && list[i].id|mixed < id {
 				i++
 			}
-			if i == len(list) {
-				return nil
-			}
-			if list[i].id == id && !slices.Contains(list[i].places, at[p]) {
-				list[i].places = append(list[i].places, at[p])
+			for n := i; n < len(list) && list[n].id&^mixed <= id; n++ {
+				switch {
+				case list[n].id == id && !slices.Contains(list[n].places, at[p]):
+					list[n].places = append(list[n].places, at[p])
+				case kind == pack.Data && list[n].id != id && alike(list[n].id, id):
+					list[n].other = true
+				}
 			}
 		}
 		return nil
@@ -110,19 +124,19 @@ func (c *checker) suspectsOf(ctx context.Context, kind pack.Kind, unlocated []pr
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(s suspect) bool { return slices.ContainsFunc(s.places, c.goodPlace) })
-	unreadable, err := c.salvage(ctx, kind, list)
+	readable, err := c.salvage(ctx, kind, list)
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		c.classify(&list[i], kind, unreadable)
+		c.classify(&list[i], kind, readable)
 	}
 	return list, nil
 }
 
-// candidates returns the chunks that are unlocated, and those reached ones that lie in damaged packs, in order.
+// candidates returns the chunks that are unlocated, and those reached ones that lie in packs that are damaged or not read, in order.
 func (c *checker) candidates(ctx context.Context, kind pack.Kind, unlocated []prefix) ([]prefix, error) {
-	damaged := func(at cause) bool { s := &c.packs.states[at]; return s.err != nil && !s.dead() }
+	damaged := func(at cause) bool { s := &c.packs.states[at]; return s.suspect() && !s.dead() }
 	any := false
 	for i := range c.packs.states {
 		any = any || c.packs.states[i].Kind == kind && damaged(cause(i))
@@ -134,7 +148,7 @@ func (c *checker) candidates(ctx context.Context, kind pack.Kind, unlocated []pr
 	err := c.eachSegment(ctx, kind, damaged, func(s *record.Segment, at []cause) error {
 		for j := range s.Len() {
 			if p, e := s.Entry(j); damaged(at[p]) {
-				held = append(held, prefixOf(&e.Chunk))
+				held = append(held, c.keys.of(kind, &e))
 			}
 		}
 		return nil
@@ -152,6 +166,9 @@ func (c *checker) candidates(ctx context.Context, kind pack.Kind, unlocated []pr
 // eachSegment calls each for the readable segments that name a pack that wanted says, nil being all, with the numbers of its packs.
 func (c *checker) eachSegment(ctx context.Context, kind pack.Kind, wanted func(cause) bool, each func(*record.Segment, []cause) error) error {
 	return c.x.Segments(ctx, kind, func(s *repo.InspectedSegment) error {
+		if s.Unread != nil {
+			c.blindIndex[kind] = true
+		}
 		if s.Segment == nil {
 			return nil
 		}
@@ -171,76 +188,95 @@ func (c *checker) eachSegment(ctx context.Context, kind pack.Kind, wanted func(c
 // goodPlace reports whether a chunk that lies in a pack needs no other place.
 func (c *checker) goodPlace(at cause) bool {
 	s := &c.packs.states[at]
-	return s.standing && !s.dead() && s.err == nil
+	return s.standing && !s.dead() && !s.suspect()
 }
 
-// salvage reads the damaged packs that hold suspects and returns, for each that is there, which chunks cannot be read, in order.
+// salvage reads the damaged packs that hold suspects and returns, for each that is there, which chunks can be read, in order. What several
+// segments say of a pack is all tried.
 func (c *checker) salvage(ctx context.Context, kind pack.Kind, list suspects) (map[cause][]prefix, error) {
-	unreadable := map[cause][]prefix{}
+	readable := map[cause][]prefix{}
 	wanted := map[cause]bool{}
 	for i := range list {
 		for _, at := range list[i].places {
-			if s := &c.packs.states[at]; s.stored > 0 && s.code != CodePackMissing && (s.marked || s.err != nil) {
+			if s := &c.packs.states[at]; s.stored > 0 && s.code != CodePackMissing && s.unread == nil && (s.marked || s.err != nil) {
 				wanted[at] = true
 			}
 		}
 	}
 	if len(wanted) == 0 {
-		return unreadable, nil
+		return readable, nil
 	}
+	type try struct {
+		at        cause
+		directory [32]byte
+	}
+	tried := map[try]bool{}
 	err := c.eachSegment(ctx, kind, func(at cause) bool { return wanted[at] }, func(s *record.Segment, at []cause) error {
 		for n, p := range s.Directories() {
 			if !wanted[at[n]] {
 				continue
 			}
-			delete(wanted, at[n])
-			bad, err := c.x.Salvage(ctx, kind, &p)
-			if err != nil {
+			t := try{at[n], repo.NewIndexedPack(kind, &p).Directory}
+			if tried[t] {
+				continue
+			}
+			tried[t] = true
+			good, err := c.x.Salvage(ctx, kind, &p)
+			if repo.Unread(err) {
+				c.packs.unread(c.packs.states[at[n]].ref(), err)
+			} else if err != nil {
 				return err
 			}
-			ids := []prefix{}
-			for i, isBad := range bad {
-				if isBad {
-					ids = append(ids, prefixOf(&p.Entries[i].Chunk))
+			for i, isGood := range good {
+				if isGood {
+					readable[at[n]] = append(readable[at[n]], c.keys.of(kind, &p.Entries[i]))
 				}
 			}
-			slices.Sort(ids)
-			unreadable[at[n]] = ids
+			slices.Sort(readable[at[n]])
 		}
 		return nil
 	})
-	return unreadable, err
+	return readable, err
 }
 
 // classify decides how a suspect stands, and why.
-func (c *checker) classify(s *suspect, kind pack.Kind, unreadable map[cause][]prefix) {
+func (c *checker) classify(s *suspect, kind pack.Kind, readable map[cause][]prefix) {
 	s.class = lost
 	var why [lost + 1][]cause
 	for _, at := range s.places {
 		p := &c.packs.states[at]
-		ids, read := unreadable[at]
-		_, bad := slices.BinarySearch(ids, s.id)
+		_, good := slices.BinarySearch(readable[at], s.id)
+		how := lost
+		because := at
 		switch {
-		case p.marked || p.err != nil:
-			if read && !bad {
-				s.class = min(s.class, weak)
-				why[weak] = append(why[weak], at)
-			} else {
-				why[lost] = append(why[lost], at)
+		case p.suspect() || p.marked:
+			if good {
+				how = weak
+			} else if p.unread != nil {
+				how = unseen
 			}
 		case p.stored == 0:
 			c.bill.gone[at] = true
-			why[lost] = append(why[lost], at)
 		case p.condemned:
-			s.class = condemnedOnly
-			why[condemnedOnly] = []cause{causeCondemned}
+			how, because = condemnedOnly, causeCondemned
 		default:
-			s.class = min(s.class, voidOnly)
-			why[voidOnly] = []cause{causeVoid}
+			how, because = voidOnly, causeVoid
+		}
+		s.class = min(s.class, how)
+		if !slices.Contains(why[how], because) {
+			why[how] = append(why[how], because)
 		}
 	}
+	if s.class == lost && c.blindIndex[kind] {
+		s.class = unseen
+		why[unseen] = append(why[lost], blindCause(kind))
+	}
 	s.places = why[s.class]
-	if len(s.places) == 0 {
+	switch {
+	case len(s.places) > 0:
+	case s.other:
+		s.places = []cause{causeLength}
+	default:
 		s.places = []cause{indexCause(kind)}
 	}
 }

@@ -21,6 +21,7 @@ type part struct {
 	limit string // all names in it are before this one, unless it is empty
 	kind  tree.Type
 	depth int
+	first bool // its page or node was not met before
 }
 
 // walk visits the trees of all snapshots. The part that was met last is visited first, so that no more wait than a path has neighbours,
@@ -39,7 +40,7 @@ type walk struct {
 func (c *checker) walkTrees(ctx context.Context) error {
 	c.o.Events.phase("trees", 0)
 	c.pages = newVisits()
-	c.counts.Snapshots = uint64(len(c.objects.snapshots) + len(c.objects.lost))
+	c.walked = false
 	c.counts.Directories, c.counts.Files = 0, 0
 	w := &walk{c: c}
 	w.wake = sync.NewCond(&w.mu)
@@ -64,7 +65,8 @@ func (c *checker) walkTrees(ctx context.Context) error {
 	}
 	err := g.Wait()
 	c.counts.TreeChunks = uint64(len(c.pages.claims))
-	c.pages.claims = nil
+	c.pages.claims, c.pages.more = nil, nil
+	c.walked = err == nil
 	return err
 }
 
@@ -129,29 +131,18 @@ type visitor struct {
 	files, dirs uint64
 }
 
-// visit reads one part. Damage is noted; an error is the store's.
+// visit reads one part. What is wrong with it is noted; an error is the store's.
 func (v *visitor) visit(ctx context.Context, p part) error {
-	read, first := v.c.pages.enter(p)
-	if !read {
-		return nil
-	}
-	if first {
+	if p.first {
 		v.trees = append(v.trees, prefixOf(&p.el.ID))
 		v.c.o.Events.step(1)
 	}
-	met := len(v.parts)
-	err := v.open(ctx, p, first)
-	if err != nil && isDamage(err) { // once more: a read that went wrong is no damage
-		v.parts = v.parts[:met]
-		err = v.open(ctx, p, first)
-	}
-	if err != nil && isDamage(err) {
-		v.parts = v.parts[:met]
-		v.c.pages.fail(p, err)
-		return nil
+	err := v.open(ctx, &p)
+	if err != nil && !isDamage(err) && !repo.Unread(err) {
+		return err
 	}
 	if err != nil {
-		return err
+		v.c.pages.fail(&p, err)
 	}
 	if len(v.chunks)+len(v.trees) >= 4096 {
 		return v.flush()
@@ -164,7 +155,7 @@ func isDamage(err error) bool {
 }
 
 // open reads a part and takes in what is below.
-func (v *visitor) open(ctx context.Context, p part, first bool) error {
+func (v *visitor) open(ctx context.Context, p *part) error {
 	if p.el.IsNode() {
 		els, err := tree.ReadNode(ctx, v.c.trees, &p.el, p.kind, p.depth)
 		if err != nil {
@@ -176,7 +167,7 @@ func (v *visitor) open(ctx context.Context, p part, first bool) error {
 	if err := tree.ReadPage(ctx, v.c.trees, &p.el, p.limit, &v.page); err != nil {
 		return err
 	}
-	if !first {
+	if !v.c.pages.takeIn(p) {
 		return nil
 	}
 	for i := range v.page.Entries {
@@ -193,12 +184,20 @@ func (v *visitor) list(els []tree.Element, limit string, kind tree.Type, depth i
 		switch el := &els[i]; {
 		case el.Hole:
 		case kind == tree.Directory:
-			v.parts = append(v.parts, part{*el, tree.Limit(els, i, limit), kind, depth})
+			v.meet(part{el: *el, limit: tree.Limit(els, i, limit), kind: kind, depth: depth})
 		case el.IsNode():
-			v.parts = append(v.parts, part{*el, "", kind, depth})
+			v.meet(part{el: *el, kind: kind, depth: depth})
 		default:
-			v.chunks = append(v.chunks, prefixOf(&el.ID))
+			v.chunks = append(v.chunks, v.c.keys.data(&el.ID, el.Length))
 		}
+	}
+}
+
+// meet takes in a part, unless it was met before: what waits to be visited is never more than what there is.
+func (v *visitor) meet(p part) {
+	visit, first := v.c.pages.meet(&p)
+	if p.first = first; visit {
+		v.parts = append(v.parts, p)
 	}
 }
 

@@ -25,16 +25,24 @@ import (
 	"savepoint/verify/check"
 )
 
-// TestErrorWalk has each operation of the store fail: there is an error, or the same result as without; never damage that is none, and never
-// a whole that is damaged.
+// TestErrorWalk has each operation of the store fail: then there is the same result as without, or an error, or it is said that an object
+// could not be read; never damage that is none, never a whole that is damaged, and no mark that is wrong.
 func TestErrorWalk(t *testing.T) {
 	w := newWorld(t)
-	broken := w.st.Clone()
-	remove(t, broken, names(broken, "data/")[1])
-	for what, st := range map[string]*mem.Store{"healthy": w.st, "damaged": broken} {
+	lost, flipped := w.st.Clone(), w.st.Clone()
+	name := names(lost, "data/")[1]
+	remove(t, lost, name)
+	bad := names(flipped, "meta/")[1]
+	flipped.Replace(bad, flip(object(t, flipped, bad), 70))
+	for what, st := range map[string]*mem.Store{"healthy": w.st, "lost": lost, "flipped": flipped} {
 		want := verified(t, st.Clone(), wholly)
-		for i := 0; ; i++ {
-			s := fault.New(st.Clone(), fault.Rule{At: i})
+		step := 1
+		if testing.Short() {
+			step = 3
+		}
+		for i := 0; ; i += step {
+			clone := st.Clone()
+			s := fault.New(clone, fault.Rule{At: i})
 			r, err := repo.Open(t.Context(), s, secret, repo.Options{Sealers: 2, Host: "checker"})
 			var d *verify.CheckDocument
 			if err == nil {
@@ -43,18 +51,48 @@ func TestErrorWalk(t *testing.T) {
 			if s.Ops() <= i {
 				break
 			}
-			if errors.Is(err, repo.ErrCorrupt) && !errors.Is(err, check.ErrReport) {
-				t.Errorf("%s, operation %d: %v", what, i, err)
+			at := fmt.Sprintf("%s, operation %d, %v", what, i, err)
+			if err != nil && !errors.Is(err, fault.ErrInjected) || err == nil && d == nil {
+				t.Errorf("%s: %+v", at, d)
 			}
-			if err == nil && d == nil || d == nil && !errors.Is(err, fault.ErrInjected) {
-				t.Errorf("%s, operation %d: no document, %v", what, i, err)
+			if d != nil {
+				holdWalk(t, at, err, want, d)
 			}
-			if d == nil {
-				continue
+			for _, mark := range names(clone, "marks/") {
+				if what == "healthy" || len(d.Marked) != 1 && d.NotMarked == "" {
+					t.Errorf("%s: marked %s", at, mark)
+				}
 			}
-			if diff := cmp.Diff(want.Findings, d.Findings); diff != "" && d.NotMarked == "" || d.ExitCode != want.ExitCode {
-				t.Errorf("%s, operation %d, %v: exit %d, %s", what, i, err, d.ExitCode, diff)
-			}
+		}
+	}
+}
+
+// holdWalk holds a document to that of a run in which nothing failed.
+func holdWalk(t *testing.T, at string, err error, want, d *verify.CheckDocument) {
+	t.Helper()
+	stopped := err != nil && !errors.Is(err, check.ErrReport)
+	unknown := objectsOf(d, verify.Unknown)
+	if d.Complete == stopped || stopped != (d.Stopped != "") {
+		t.Errorf("%s: complete %v, stopped %q", at, d.Complete, d.Stopped)
+	}
+	if !stopped && len(unknown) == 0 {
+		harms := func(d *verify.CheckDocument) []string { return objectsOf(d, verify.Loss, verify.Risk) }
+		if d.ExitCode != want.ExitCode || !slices.Equal(harms(d), harms(want)) {
+			t.Errorf("%s: exit %d, %+v", at, d.ExitCode, d.Findings)
+		}
+		return
+	}
+	if d.ExitCode == 0 || want.ExitCode == 0 && d.ExitCode != 1 {
+		t.Errorf("%s: exit %d, %+v", at, d.ExitCode, d.Findings)
+	}
+	for _, name := range objectsOf(d, verify.Loss, verify.Risk) {
+		if !slices.Contains(objectsOf(want, verify.Loss, verify.Risk), name) {
+			t.Errorf("%s: %s is none: %+v", at, name, d.Findings)
+		}
+	}
+	for _, name := range objectsOf(want, verify.Loss) { // it is known, or said to be unknown
+		if !slices.Contains(objectsOf(d, verify.Loss, verify.Risk, verify.Unknown), name) && len(unknown) == 0 {
+			t.Errorf("%s: %s is not told: %+v", at, name, d.Findings)
 		}
 	}
 }
@@ -135,10 +173,21 @@ func TestBusy(t *testing.T) {
 			remove(t, st, doomed[0])
 			remove(t, st, doomed[1])
 		},
+		"sudden prune": func(st *mem.Store) { // heeds no lease
+			condemn(t, st, doomed...)
+			w.users.backup(t, st)
+			merge(t, st, doomed...)
+			remove(t, st, doomed[0])
+			remove(t, st, doomed[1])
+		},
 	}
 	for what, event := range events {
 		t.Run(what, func(t *testing.T) {
-			for i := 0; ; i++ {
+			step := 1
+			if testing.Short() {
+				step = 6
+			}
+			for i := 0; ; i += step {
 				st := w.st.Clone()
 				if what == "prune" {
 					st = condemned.Clone()
@@ -161,7 +210,7 @@ func TestBusy(t *testing.T) {
 				if !fired {
 					break
 				}
-				if notes := objectsOf(d, verify.Note); d.ExitCode != 0 || d.FindingCnt != 0 && !(what == "prune" && slices.Equal(notes, []string{"condemned/"})) {
+				if notes := objectsOf(d, verify.Note); d.ExitCode != 0 || d.FindingCnt != 0 && !(strings.HasSuffix(what, "prune") && slices.Equal(notes, []string{"condemned/"})) {
 					t.Errorf("before operation %d: %+v", i, d.Findings)
 				}
 			}

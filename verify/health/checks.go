@@ -32,7 +32,9 @@ func (l *look) lookAtChecks() []*report {
 		if d.Level == levelData {
 			v.Data.note(c, whole)
 		}
-		if d.ExitCode == 0 || d.ExitCode == exitDamage { // it came to its end
+		if d.Stopped != "" {
+			c.Message = d.Stopped
+		} else if d.ExitCode == 0 || d.ExitCode == exitDamage { // it came to its end, and could look at everything
 			unhealed = slices.DeleteFunc(unhealed, func(old *report) bool { return old.seen || r.readSince(old.at) })
 			l.debt(r)
 		}

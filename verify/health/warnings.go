@@ -139,11 +139,13 @@ func (l *look) warnChecks() {
 	case last == nil:
 		l.add(Warning{State: NeverDrilled, Message: "the repository was never verified", Next: check})
 	case v.Unhealed == nil && last.ExitCode != 0:
-		why := ""
-		if last.Message != "" {
-			why = ": " + line(last.Message)
+		why := " did not come to its end"
+		if d := last.rep.check; d != nil && d.Stopped == "" {
+			why = " could not look at everything"
+		} else if last.Message != "" {
+			why += ": " + line(last.Message)
 		}
-		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + " did not come to its end" + why, Next: check})
+		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + why, Next: check})
 	}
 	if v.Data.Last == nil {
 		l.add(Warning{State: NeverDrilled, Message: "no pack was ever read back", Next: l.o.Command("verify", "--read-data=5%")})

@@ -1,0 +1,91 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"savepoint/repo"
+	"savepoint/repo/tree"
+)
+
+// newerFirst says of an object that a newer program wrote, or that looks so, to try that first.
+func newerFirst(err error, next string) string {
+	if errors.Is(err, repo.ErrNewer) {
+		return "if a newer program writes into this repository, verify with it; else " + next
+	}
+	return next
+}
+
+// splitSource returns the dataset and the host of a source.
+func splitSource(source string) (dataset, host string) {
+	i := strings.LastIndexByte(source, '@')
+	if i < 0 {
+		return source, ""
+	}
+	return source[:i], source[i+1:]
+}
+
+// afterLoss returns what to do for sources that lost something: a backup stores again what they still have; what they do not is in the newest
+// snapshot that is whole.
+func (c *checker) afterLoss(sources []string, full bool) string {
+	const most = 3
+	var parts []string
+	for _, source := range sources[:min(most, len(sources))] {
+		parts = append(parts, c.healing(source, full))
+	}
+	if more := len(sources) - most; more > 0 {
+		parts = append(parts, fmt.Sprintf("likewise for %d more sources", more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// healing returns what to do for one source.
+func (c *checker) healing(source string, full bool) string {
+	var newest, whole *repo.Snapshot
+	for _, s := range c.objects.snapshots {
+		if s.Source() != source || s.Late {
+			continue
+		}
+		if newest == nil {
+			newest = s
+		}
+		if whole == nil && !c.bill.hit[s.Name] && s.Completeness != tree.Interrupted {
+			whole = s
+		}
+	}
+	if newest == nil {
+		return putBack
+	}
+	words := []string{"backup"}
+	if full {
+		words = append(words, "--mode", "full")
+	}
+	var paths []string
+	size := 0
+	for _, r := range newest.Roots {
+		paths = append(paths, r.Path)
+		size += len(r.Path)
+	}
+	if len(paths) != 1 || paths[0] != newest.Dataset {
+		words = append(words, "--dataset", newest.Dataset)
+	}
+	text := fmt.Sprintf("on %s, which may still have it: ", newest.Host)
+	if size > maxNext {
+		text += fmt.Sprintf("back up dataset %s again", newest.Dataset)
+	} else {
+		text += c.o.Command(append(words, paths...)...)
+	}
+	switch {
+	case whole != nil && c.partial():
+		return text + "; the newest snapshot of which no damage is known: " + c.o.Command("restore", whole.Short())
+	case whole != nil:
+		return text + "; the newest snapshot of it that is whole: " + c.o.Command("restore", whole.Short())
+	}
+	return text + "; no snapshot of it is whole, and restore brings back what can be read of one: " + c.o.Command("restore", newest.Short())
+}
+
+// plainCommand is how commands are shown where nobody says better.
+func plainCommand(args ...string) string {
+	return strings.Join(append([]string{"store"}, args...), " ")
+}
