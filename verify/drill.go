@@ -33,6 +33,7 @@ type DrillDocument struct {
 	Complete    bool       `json:"complete"` // the snapshot is: it has no faults and is not suspect
 	WindowStart time.Time  `json:"window_start"`
 	WindowEnd   time.Time  `json:"window_end"`
+	Published   time.Time  `json:"published_at"`   // when the snapshot was stored, storage time
 	Ordered     time.Time  `json:"ordered_at"`     // when the drill was asked for, storage time
 	Incident    time.Time  `json:"incident_at"`    // the moment that data was lost at: that of --at, else when it was ordered
 	At          *time.Time `json:"at,omitempty"`   // of --at
@@ -134,7 +135,7 @@ type Conditions struct {
 	CPUs           int      `json:"cpus"`
 	MemoryBytes    uint64   `json:"memory_bytes"`
 	System         string   `json:"system"`
-	NotIndependent []string `json:"not_independent"` // what a replacement host would not have had
+	NotIndependent []string `json:"not_independent"` // what lies on the host of the source and would be lost with it: "the secret", "the repository"
 }
 
 // MaxListed is how many entries a document lists of one kind at most; it counts all.

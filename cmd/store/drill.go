@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,12 +69,12 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 	})
 	bar.end()
 	if doc == nil {
-		return o.offerDrill(a, err)
+		return harmlessly(o.offerDrill(a, err))
 	}
-	if printErr := a.printDrill(doc); printErr != nil {
+	if printErr := a.printDrill(doc, err); printErr != nil {
 		return errors.Join(printErr, err)
 	}
-	return a.drillError(&o, doc, err)
+	return harmlessly(a.drillError(&o, doc, err))
 }
 
 // parseDrill reads the argument and the flags. A path of a dataset in the configuration is that dataset.
@@ -224,7 +226,7 @@ func (a *app) permitScratch(s *repo.Snapshot, folder string) error {
 func (a *app) drillEvents(bar *progress) drill.Events {
 	return drill.Events{
 		Leftovers: func(n int) { a.infof("removed what %s left that did not come to an end", plural(n, "drill", "drills")) },
-		Notice:    func(text string) { a.warnf("%s", text) },
+		Notice:    func(text string) { a.warnf("%s", drill.Plain(text)) },
 		Comparing: func(files, bytes uint64) {
 			bar.end()
 			a.infof("restored %s, %s; comparing", plural(files, "file", "files"), sizeText(bytes))
@@ -273,11 +275,39 @@ func (a *app) drillError(o *drillOptions, d *verify.DrillDocument, err error) er
 	case d.Verdict == verify.CouldNotRun:
 		next := first(hint(err), a.storageAdvice(err))
 		err = hinted(err, "%s", sentences("This says nothing of the backup.", next))
+	case d.Verdict == verify.ObjectiveMissed:
+		err = hinted(err, "%s", objectiveAdvice(d))
 	case d.Verdict == verify.Inconclusive:
 		err = hinted(err, "All of the snapshot came back. Run the drill again without what keeps its time from being judged.")
 	}
 	return coded(d.ExitCode, err)
 }
+
+// objectiveAdvice says where to begin: with the phase that took longest, and with how often there are backups.
+func objectiveAdvice(d *verify.DrillDocument) string {
+	var what []string
+	if d.RTO.Judged && d.RTO.Objective > 0 && !d.RTO.Met {
+		longest := slices.MaxFunc(d.RTO.Phases, func(a, b verify.Phase) int { return cmp.Compare(a.Seconds, b.Seconds) })
+		what = append(what, fmt.Sprintf("All of the snapshot came back. %s of the time went into the phase %q.", spanText(longest.Seconds), longest.Name))
+	}
+	if d.RPO.Judged && d.RPO.Objective > 0 && !d.RPO.Met {
+		what = append(what, "Back up more often; `store health` shows when backups ran.")
+	}
+	return strings.Join(what, " ")
+}
+
+// harmless is an error whose text does nothing to a terminal: the paths of scratch folders, which users name, stand in many.
+type harmless struct{ err error }
+
+func harmlessly(err error) error {
+	if err == nil {
+		return nil
+	}
+	return harmless{err}
+}
+
+func (h harmless) Error() string { return drill.Plain(h.err.Error()) }
+func (h harmless) Unwrap() error { return h.err }
 
 // damageAdvice names what to look at next, and older snapshots that may be whole.
 func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) string {
@@ -289,7 +319,11 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) string {
 		}
 	}
 	if older != nil {
-		words := append(append([]string{"drill"}, a.again()...), "--dataset", d.Dataset, "--host", d.Host, "--at", older.End().UTC().Format(time.RFC3339Nano))
+		at := older.End()
+		if older.Stored.After(at) && older.Stored.Before(d.WindowEnd) { // by then it was there
+			at = older.Stored
+		}
+		words := append(append([]string{"drill"}, a.again()...), "--dataset", d.Dataset, "--host", d.Host, "--at", at.UTC().Format(time.RFC3339Nano))
 		text += fmt.Sprintf("\nAn older snapshot may be whole, %s, read to %s: %s", older.Short(), a.endText(older), a.commandLine(words...))
 	}
 	return text + "\nCopy the repository as it is before anything is tried on it."

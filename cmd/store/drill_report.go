@@ -12,12 +12,25 @@ import (
 	"savepoint/verify/drill"
 )
 
-// printDrill prints what a drill came to: the verdict and the figures first.
-func (a *app) printDrill(d *verify.DrillDocument) error {
+// shortList is how many entries of one kind the text lists: with two lists it still fits a screen.
+const shortList = 4
+
+// printDrill prints what a drill came to: the verdict and the figures first. What the error says, which is printed behind it, it leaves out.
+func (a *app) printDrill(d *verify.DrillDocument, why error) error {
 	if a.g.json {
 		return a.printJSON(d)
 	}
-	if _, err := fmt.Fprintln(a.out, drill.Line(d, a.zone)); err != nil {
+	said := ""
+	if why != nil {
+		said = strings.ReplaceAll(why.Error(), "\n", "; ")
+	}
+	head := drill.Line(d, a.zone)
+	if d.Verdict == verify.CouldNotRun && len(d.Reasons) > 0 && strings.Contains(said, d.Reasons[0]) {
+		whole := *d
+		whole.Reasons = nil
+		head = drill.Line(&whole, a.zone)
+	}
+	if _, err := fmt.Fprintln(a.out, head); err != nil {
 		return err
 	}
 	if d.Snapshot != "" {
@@ -26,11 +39,10 @@ func (a *app) printDrill(d *verify.DrillDocument) error {
 		}
 	}
 	var b strings.Builder
-	for i, r := range d.Reasons {
-		if i == 0 && d.Verdict == verify.CouldNotRun {
-			continue // it stands in the first line
+	for _, r := range d.Reasons {
+		if !strings.Contains(said, r) {
+			fmt.Fprintln(&b, printable(r))
 		}
-		fmt.Fprintln(&b, printable(r))
 	}
 	listLost(&b, d)
 	listDifferent(&b, d)
@@ -66,6 +78,9 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
 	}
 	fmt.Fprintf(&b, "conditions: %s\n", strings.Join(conditionTexts(d.Conditions), ", "))
+	if lost := d.Conditions.NotIndependent; len(lost) > 0 && d.Verdict != verify.CouldNotRun {
+		fmt.Fprintf(&b, "not proven: that it works when this host is lost, for %s would be lost with it\n", printable(strings.Join(lost, " and ")))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -81,7 +96,7 @@ func conditionTexts(c verify.Conditions) []string {
 		holds bool
 		text  string
 	}{
-		{c.StorageLocal, "the repository is a folder of this host"},
+		{c.StorageLocal, "repository on this host"},
 		{c.SourceHost, "on the host of the source"},
 		{c.Throttled, "held back by --limit-download"},
 		{!c.Alone, "beside another drill"},
@@ -91,9 +106,6 @@ func conditionTexts(c verify.Conditions) []string {
 			out = append(out, x.text)
 		}
 	}
-	for _, n := range c.NotIndependent {
-		out = append(out, "not independent: "+printable(n))
-	}
 	return out
 }
 
@@ -102,13 +114,15 @@ func listLost(b *strings.Builder, d *verify.DrillDocument) {
 		return
 	}
 	fmt.Fprintln(b, "lost to damage in the repository:")
-	for _, l := range d.Damaged[:min(listedFaults, len(d.Damaged))] {
+	object := "" // of the entry before
+	for _, l := range d.Damaged[:min(shortList, len(d.Damaged))] {
 		name := printable(l.Path)
 		switch {
 		case l.Path == "":
-			name = first(l.Object, printable(l.Message))
-		case l.Object != "":
-			name += " (" + l.Object + ")"
+			name = printable(first(l.Object, l.Message))
+		case l.Object != object:
+			name += " (" + printable(first(l.Object, "not known where")) + ")"
+			object = l.Object
 		}
 		fmt.Fprintf(b, "  %s\n", name)
 	}
@@ -121,7 +135,7 @@ func listDifferent(b *strings.Builder, d *verify.DrillDocument) {
 		return
 	}
 	fmt.Fprintln(b, "not as backed up:")
-	for _, x := range c.Differences[:min(listedFaults, len(c.Differences))] {
+	for _, x := range c.Differences[:min(shortList, len(c.Differences))] {
 		fmt.Fprintf(b, "  %s %s\n", printable(x.Path), printable(x.What))
 	}
 	more(b, c.DifferenceCount, len(c.Differences))
@@ -129,7 +143,7 @@ func listDifferent(b *strings.Builder, d *verify.DrillDocument) {
 
 // more says how many of all are not in a list.
 func more(b *strings.Builder, all uint64, listed int) {
-	if rest := all - uint64(min(listedFaults, listed)); rest > 0 {
+	if rest := all - uint64(min(shortList, listed)); rest > 0 {
 		fmt.Fprintf(b, "  and %s more; --json lists up to %s\n", humanize.Comma(int64(rest)), humanize.Comma(verify.MaxListed))
 	}
 }

@@ -126,8 +126,23 @@ func readAll(fd int, b []byte, n int, off int64) (int, error) {
 	return done, nil
 }
 
-// drop takes the first size bytes of a file out of the page cache, and notes if any stays there.
+// drop takes the first size bytes of a file out of the page cache, and notes if any stays there. What the kernel was just looking at may go
+// at the second time.
 func (c *comparer) drop(fd int, size int64) {
+	stays := c.stays(fd, size)
+	if stays {
+		stays = c.stays(fd, size)
+	}
+	if stays {
+		c.cached.Store(true)
+	}
+	if c.o.dropped != nil {
+		c.o.dropped(fd)
+	}
+}
+
+// stays drops a file, and reports whether any of it was left.
+func (c *comparer) stays(fd int, size int64) bool {
 	err := unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED)
 	// mincore(2), which old kernels are asked with, needs memory for what it looks at.
 	const step = 1 << 30
@@ -137,10 +152,5 @@ func (c *comparer) drop(fd int, size int64) {
 			err = errors.ErrUnsupported
 		}
 	}
-	if err != nil {
-		c.cached.Store(true)
-	}
-	if c.o.dropped != nil {
-		c.o.dropped(fd)
-	}
+	return err != nil
 }

@@ -38,17 +38,17 @@ func (x *run) describeHost() {
 	c.Throttled, c.StorageLocal = x.opened.Throttled, x.opened.Local
 }
 
-// notIndependent says what a host would not have had that replaces a lost one.
+// notIndependent says what lies on the host of the source and so would be lost with it: a host that replaces it would not have had it.
 func (x *run) notIndependent() []string {
 	out := []string{}
 	if !x.doc.Conditions.SourceHost {
 		return out
 	}
 	if x.opened.KeyOnHost {
-		out = append(out, "the secret: it lies on the host of the source")
+		out = append(out, "the secret")
 	}
 	if x.opened.Local {
-		out = append(out, "the repository: it lies on the host of the source")
+		out = append(out, "the repository")
 	}
 	return out
 }
@@ -70,6 +70,35 @@ func (x *run) knownSource(snaps []*repo.Snapshot) bool {
 }
 
 func complete(s *repo.Snapshot) bool { return s.Completeness == tree.Complete && !s.Suspect }
+
+// recoveryPoint returns the snapshot that the RPO counts from: the newest complete one of the source, at or before the one chosen, that was
+// there at the moment of --at. One that was read before that moment and stored after it would have been lost with its host. Nil: none.
+func (x *run) recoveryPoint(c repo.Choice) *repo.Snapshot {
+	if x.o.At.IsZero() {
+		if complete(c.Snapshot) {
+			return c.Snapshot
+		}
+		return c.Clean
+	}
+	var best *repo.Snapshot
+	for _, s := range x.snaps {
+		if s.Dataset == c.Dataset && s.Host == c.Host && s.Restorable() && complete(s) && !s.End().After(c.End()) && !published(s).After(x.o.At) &&
+			(best == nil || s.End().After(best.End())) {
+			best = s
+		}
+	}
+	return best
+}
+
+// published returns when a snapshot was stored. A copy that was made by other means has the times of its making: then it is the last time that
+// the backup is known to have run at, by the storage's clock.
+func published(s *repo.Snapshot) time.Time {
+	renewed := time.Unix(0, s.LeaseRenewed)
+	if after := s.Stored.Sub(renewed); after < 0 || after > repo.TTL {
+		return renewed
+	}
+	return s.Stored
+}
 
 // restored notes what came back and what did not.
 func (x *run) restored(res *restore.Result) {

@@ -1,11 +1,16 @@
 package drill
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"savepoint/repo"
+	"savepoint/repo/restore"
+	"savepoint/verify"
 )
 
 // WithDisk returns options for tests that may run where only memory is: the scratch folder seems to lie on a disk, of which change may say
@@ -18,6 +23,14 @@ func WithDisk(o Options, change func(*unix.Statfs_t)) Options {
 			change(&st)
 		}
 		return st, err
+	}
+	return o
+}
+
+// WithComparison returns options for a drill whose comparison ends with an error.
+func WithComparison(o Options, err error) Options {
+	o.compare = func(context.Context, *repo.Repo, *repo.Snapshot, string, *restore.Result) (verify.Comparison, bool, error) {
+		return verify.Comparison{}, false, err
 	}
 	return o
 }

@@ -22,10 +22,10 @@ const (
 	namesAtOnce = 1024
 )
 
-// remover removes a tree in parallel. It follows no symbolic link, enters no other file system, and gives itself the rights to
+// remover removes a tree in parallel. It follows no symbolic link, enters nothing that is mounted, and gives itself the rights to
 // folders that have none. Memory is bounded by removers × deepest × namesAtOnce names, and few of those branches are large.
 type remover struct {
-	dev   uint64
+	mount mount
 	top   int // folder that deep ones are moved to
 	moved atomic.Uint64
 	free  chan struct{} // a token for each goroutine beside the first
@@ -44,14 +44,27 @@ func removeAll(path, except string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		_ = unix.Close(fd) // was only read
-		return &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	r := &remover{dev: st.Dev, top: fd, free: make(chan struct{}, removers-1)}
 	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
+	if err := emptyFolder(f, except); err != nil {
+		return err
+	}
+	if except == "" {
+		return os.Remove(path)
+	}
+	return nil
+}
+
+// emptyFolder removes what is in an open folder, but for the entry called except.
+func emptyFolder(f *os.File, except string) error {
+	at, err := mountOf(int(f.Fd()))
+	if err != nil {
+		return &os.PathError{Op: "statx", Path: f.Name(), Err: err}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil { // it may have been read before
+		return &os.PathError{Op: "list", Path: f.Name(), Err: err}
+	}
+	r := &remover{mount: at, top: int(f.Fd()), free: make(chan struct{}, removers-1)}
 	r.empty(f, 0, except)
 	for len(r.deep) > 0 && len(r.errs) == 0 {
 		name := r.deep[len(r.deep)-1]
@@ -59,10 +72,7 @@ func removeAll(path, except string) error {
 		r.folder(f, name, 1)
 	}
 	if err := errors.Join(r.errs...); err != nil {
-		return fmt.Errorf("remove what is in %s: %w", path, err)
-	}
-	if except == "" {
-		return os.Remove(path)
+		return fmt.Errorf("remove what is in %s: %w", f.Name(), err)
 	}
 	return nil
 }
@@ -125,7 +135,7 @@ func (r *remover) empty(f *os.File, depth int, except string) {
 				again = true
 				r.entry(f, name, depth, &below)
 			}
-			if err == io.EOF {
+			if err == io.EOF || errors.Is(err, unix.ENOENT) { // the end, or removed by another one
 				break
 			}
 			if err != nil {
@@ -176,13 +186,13 @@ func (r *remover) folder(parent *os.File, name string, depth int) {
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		r.fail("stat", name, err)
+	at, err := mountOf(fd)
+	if err != nil {
+		r.fail("statx", name, err)
 		return
 	}
-	if st.Dev != r.dev {
-		r.fail("remove", name, errors.New("another file system is mounted there"))
+	if at != r.mount {
+		r.fail("remove", name, errors.New("something is mounted there; unmount it, and the next drill removes the folder"))
 		return
 	}
 	r.empty(f, depth, "")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/internal/corpus"
+	"savepoint/internal/needtest"
 )
 
 func TestRemoveAll(t *testing.T) {
@@ -86,36 +87,46 @@ func deepen(t *testing.T, dir string, levels int) {
 	_ = unix.Close(fd)
 }
 
-// TestRemoveForeign leaves alone what is mounted in the tree, and says so.
+// TestRemoveForeign leaves alone what is mounted in the tree, be it of the same file system, and says so.
 func TestRemoveForeign(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount; the scripts do it in a namespace")
+	for _, tt := range []struct {
+		name  string
+		mount func(at string) error
+	}{
+		{"another file system", func(at string) error { return unix.Mount("none", at, "tmpfs", 0, "size=1m") }},
+		{"the same file system", func(at string) error { return unix.Mount(t.TempDir(), at, "", unix.MS_BIND, "") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d")
+			at := filepath.Join(dir, "a", "mount")
+			if err := os.MkdirAll(at, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			mounted(t, at, tt.mount)
+			if err := os.WriteFile(filepath.Join(at, "stays"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := removeAll(dir, ""); err == nil || !strings.Contains(err.Error(), "is mounted there") {
+				t.Errorf("no error that says why: %v", err)
+			}
+			if _, err := os.Lstat(filepath.Join(at, "stays")); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	dir := filepath.Join(t.TempDir(), "d")
-	mount := filepath.Join(dir, "a", "mount")
-	if err := os.MkdirAll(mount, 0o700); err != nil {
-		t.Fatal(err)
+}
+
+// mounted mounts something for the length of a test.
+func mounted(t *testing.T, at string, mount func(at string) error) {
+	t.Helper()
+	if err := mount(at); err != nil {
+		needtest.Without(t, "root", fmt.Sprintf("only root can mount: %v", err))
 	}
-	if err := unix.Mount("none", mount, "tmpfs", 0, "size=1m"); err != nil {
-		if os.Getenv("STORE_REQUIRE") == "all" {
-			t.Fatal(err)
-		}
-		t.Skipf("mount: %v", err)
-	}
-	defer func() {
-		if err := unix.Unmount(mount, 0); err != nil {
+	t.Cleanup(func() {
+		if err := unix.Unmount(at, 0); err != nil {
 			t.Error(err)
 		}
-	}()
-	if err := os.WriteFile(filepath.Join(mount, "stays"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeAll(dir, ""); err == nil || !strings.Contains(err.Error(), "another file system") {
-		t.Errorf("no error that says why: %v", err)
-	}
-	if _, err := os.Lstat(filepath.Join(mount, "stays")); err != nil {
-		t.Error(err)
-	}
+	})
 }
 
 func BenchmarkRemoveAll(b *testing.B) {

@@ -25,6 +25,7 @@ type run struct {
 	watch   *stopwatch
 	opened  Opened
 	known   bool // which source it is about
+	snaps   []*repo.Snapshot
 	res     *restore.Result
 	cannot  error // why the drill did not come to its end
 	refused error // what ended it without a document
@@ -41,7 +42,7 @@ func Run(ctx context.Context, o Options) (*verify.DrillDocument, error) {
 		return x.conclude()
 	}
 	defer x.leave()
-	x.watch = newStopwatch(x.o.Now) // the order
+	x.watch = newStopwatch(x.o.Now, asleep) // the order
 	var err error
 	if x.opened, err = o.Open(ctx, x.scratch.cache()); err != nil {
 		return nil, err
@@ -136,6 +137,9 @@ func (x *run) drill(ctx context.Context) {
 	if err := x.report(ctx); err != nil {
 		x.later(err)
 	}
+	if err := x.finish(); err != nil {
+		x.later(err)
+	}
 }
 
 // choose lists the snapshots and selects one. Manifests that cannot be read and might have been chosen are damage.
@@ -144,6 +148,7 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 	if bad != nil && !errors.Is(bad, repo.ErrCorrupt) && !errors.Is(bad, repo.ErrNewer) {
 		return repo.Choice{}, fmt.Errorf("list the snapshots: %w", bad)
 	}
+	x.snaps = snaps
 	choice, err := x.o.Select(snaps)
 	switch {
 	case errors.Is(err, repo.ErrNoSnapshot):
@@ -162,15 +167,11 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 func (x *run) chosen(c repo.Choice) {
 	s, d := c.Snapshot, x.doc
 	x.known = true
-	clean := c.Clean
-	if d.Complete = complete(s); d.Complete {
-		clean = s
-	}
 	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), s.FaultCount
-	d.WindowStart, d.WindowEnd = s.Start().UTC(), s.End().UTC()
+	d.Complete, d.WindowStart, d.WindowEnd, d.Published = complete(s), s.Start().UTC(), s.End().UTC(), published(s).UTC()
 	from := d.WindowStart
-	if clean != nil {
-		from = clean.Start().UTC()
+	if p := x.recoveryPoint(c); p != nil {
+		from = p.Start().UTC()
 		d.RPO.Since = &from
 	}
 	d.RPO.Seconds = max(0, d.Incident.Sub(from).Seconds()) // storage that tells whole seconds can show an order before the backup it came after
@@ -208,7 +209,7 @@ func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
 	if running, err := x.scratch.others(); err == nil && running > 0 {
 		x.doc.Conditions.Alone = false
 	}
-	return nil
+	return x.scratch.same()
 }
 
 // check compares what was restored with the manifest, and shows it to who wants to look.
@@ -219,6 +220,13 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 	}
 	began := x.o.Now()
 	c, dropped, err := x.o.compare(ctx, x.opened.Repo, s, x.scratch.restored(), x.res)
+	if err == nil {
+		err = x.scratch.same()
+	}
+	if errors.Is(err, repo.ErrCorrupt) && ctx.Err() == nil { // since it was restored
+		x.lost("", err)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("compare what was restored: %w", err)
 	}
@@ -235,18 +243,23 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 	return nil
 }
 
-// tidy removes the scratch folder, or keeps what was compared.
+// tidy removes what is in the scratch folder, so that the report says when that fails, or keeps what was compared.
 func (x *run) tidy() {
-	var err error
 	if x.o.Keep && x.res != nil && x.cannot == nil {
 		x.doc.Kept = x.scratch.restored()
-		err = x.scratch.keep()
-	} else {
-		err = x.scratch.remove()
+		return
 	}
-	if err != nil {
+	if err := x.scratch.clear(); err != nil {
 		x.later(err)
 	}
+}
+
+// finish removes the scratch folder, or what lies in it beside what is kept. The report may have left its chain in the cache folder.
+func (x *run) finish() error {
+	if x.doc.Kept != "" {
+		return x.scratch.keep()
+	}
+	return x.scratch.remove()
 }
 
 // later notes what went wrong beside the drill: its verdict stands, but somebody must see to it.

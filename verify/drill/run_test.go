@@ -183,7 +183,23 @@ func TestRestored(t *testing.T) {
 		}
 		return nil
 	}
+	// The phases have all that was asked of the storage until the data was back, and nothing of the comparison.
+	var count func() drill.Count
+	open := o.Open
+	o.Open = func(ctx context.Context, cache string) (drill.Opened, error) {
+		opened, err := open(ctx, cache)
+		count = opened.Count
+		return opened, err
+	}
+	var asked, phases drill.Count
+	o.Events.Comparing = func(uint64, uint64) { asked = count() }
 	d, _ := w.run(o, verify.Restored, 0)
+	for _, p := range d.RTO.Phases {
+		phases.Requests, phases.Retries, phases.Received = phases.Requests+p.Requests, phases.Retries+p.Retries, phases.Received+p.Received
+	}
+	if phases != asked || asked.Received < d.Restored.Fetched || d.RTO.Phases[4].Received != d.Restored.Fetched {
+		t.Errorf("the phases asked %+v of the storage, the restore asked %+v, %d bytes of packs", phases, asked, d.Restored.Fetched)
+	}
 	if d.Dataset != "world" || d.Host != "world-1" || d.Class != "state" || !d.Complete || d.Faults != 0 || len(d.Reasons) != 0 || d.Run != "runb" || d.Program != "v1" {
 		t.Errorf("%+v", d)
 	}
@@ -427,5 +443,75 @@ func TestCouldNotRun(t *testing.T) {
 				t.Errorf("report %+v\n%s", rep, cmp.Diff(d, same))
 			}
 		})
+	}
+}
+
+// TestLostMeanwhile has something happen to the repository between the restore and the comparison.
+func TestLostMeanwhile(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		happens func(*world)
+		verdict verify.Verdict
+		exit    int
+	}{
+		{"damage", func(w *world) {
+			for _, name := range w.st.Objects() {
+				if strings.HasPrefix(name, "meta/") {
+					w.st.Replace(name, bytes.Repeat([]byte{7}, 1000))
+				}
+			}
+		}, verify.Damage, 4},
+		{"the storage is away", func(w *world) { w.faults.Arm(fault.Rule{Op: fault.Get, Prefix: "meta/", Count: -1}) }, verify.CouldNotRun, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			o := w.options()
+			o.RTO = time.Hour
+			o.Events.Comparing = func(uint64, uint64) { tt.happens(w) }
+			d, _ := w.run(o, tt.verdict, tt.exit)
+			if d.RTO.Judged || d.RTO.Met {
+				t.Errorf("%+v", d.RTO)
+			}
+		})
+	}
+}
+
+// TestComparisonEnds has a comparison that damage ends, and one that something else ends.
+func TestComparisonEnds(t *testing.T) {
+	w := newWorld(t)
+	d, err := w.run(drill.WithComparison(w.options(), &repo.CorruptError{Object: "meta/x", Err: errors.New("damaged")}), verify.Damage, 4)
+	if !errors.Is(err, drill.ErrDamage) || d.DamagedCnt != 1 || d.Damaged[0].Object != "meta/x" {
+		t.Errorf("%v, %+v", err, d.Damaged)
+	}
+	w.run(drill.WithComparison(w.options(), storage.ErrDenied), verify.CouldNotRun, 1)
+}
+
+// TestStoredAfterIncident has a snapshot that was read before the incident and stored after it: its host was lost before it could be.
+func TestStoredAfterIncident(t *testing.T) {
+	w := newWorld(t)
+	first := w.clock
+	w.clock = w.clock.Add(2 * time.Hour)
+	at := w.clock.Add(time.Minute)
+	w.faults.Arm(fault.Rule{Op: fault.Put, Prefix: "snapshots/", Do: fault.Delay, Wait: func(context.Context, fault.Op, string) error {
+		w.clock = w.clock.Add(20 * time.Minute)
+		return nil
+	}})
+	last := w.backup("world-1")
+	w.faults.Arm()
+	w.clock = w.clock.Add(time.Hour)
+	o := w.options()
+	o.At, o.RPO = at, time.Hour
+	d, _ := w.run(o, verify.ObjectiveMissed, 5)
+	if d.Snapshot != last.ID() || d.RPO.Since == nil || d.RPO.Since.Sub(first).Abs() > time.Second || d.RPO.Seconds < 7200 || !d.Published.After(at) {
+		t.Errorf("%+v, published %v", d.RPO, d.Published)
+	}
+	if !slices.ContainsFunc(d.Reasons, func(r string) bool { return strings.Contains(r, "stored 19 min") }) {
+		t.Errorf("%q", d.Reasons)
+	}
+	// Without --at it is what there is.
+	o = w.options()
+	o.RPO = 2 * time.Hour
+	if d, _ = w.run(o, verify.Restored, 0); !d.RPO.Since.Equal(d.WindowStart) {
+		t.Errorf("%+v", d.RPO)
 	}
 }

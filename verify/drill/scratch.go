@@ -23,17 +23,17 @@ const lockName = ".savepoint-drill-lock"
 //	<run>/restored/               what is restored
 //
 // Who makes one, or looks for those of others, holds a lock on the folder that they lie in, so that none is seen between its making
-// and its locking.
+// and its locking. What is in the folder is removed through the descriptor of the one that was made, whatever its path leads to by then.
 type scratch struct {
 	where Scratch
-	path  string
-	lock  *os.File
-	kept  bool
+	leftover
+	kept bool
 }
 
-// leftover is the folder of a drill that was killed; its lock is held.
+// leftover is the folder of a drill that was killed, or of one that comes to its end; its lock is held.
 type leftover struct {
 	path string
+	dir  *os.File
 	lock *os.File
 }
 
@@ -81,22 +81,38 @@ func (w Scratch) hold() (*os.File, error) {
 }
 
 func makeScratch(where Scratch, run string) (*scratch, error) {
-	s := &scratch{where: where, path: filepath.Join(where.Base, where.Prefix+run)}
-	if err := os.Mkdir(s.path, 0o700); err != nil {
+	path := filepath.Join(where.Base, where.Prefix+run)
+	if err := os.Mkdir(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
-	var err error
-	s.lock, err = os.OpenFile(filepath.Join(s.path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the scratch folder: %w", err), os.Remove(path))
+	}
+	s := &scratch{where: where, leftover: leftover{path: path, dir: dir}}
+	if s.lock, err = openFile(dir, lockName, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL); err == nil {
 		err = unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err == nil {
-		err = os.Mkdir(s.cache(), 0o700)
+		err = unix.Mkdirat(int(dir.Fd()), "cache", 0o700)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the scratch folder %s: %w", s.path, err), s.remove())
 	}
 	return s, nil
+}
+
+// openFile opens a file in a folder, not following a symbolic link, nor waiting for what is none.
+func openFile(dir *os.File, name string, flags int) (*os.File, error) {
+	fd := -1
+	err := ignoringEINTR(func() (err error) {
+		fd, err = unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: filepath.Join(dir.Name(), name), Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 func (s *scratch) name() string     { return filepath.Base(s.path) }
@@ -116,31 +132,53 @@ func (w Scratch) look(base *os.File, own string) (left []leftover, running int, 
 		if !e.IsDir() || e.Name() == own || !strings.HasPrefix(e.Name(), w.Prefix) {
 			continue
 		}
-		path := filepath.Join(w.Base, e.Name())
-		lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			_ = unix.Rmdir(path) // killed between two steps of its making or removal: it is empty then, and else stays
-		}
-		if err != nil {
-			continue
-		}
-		switch {
-		case !ours(lock):
-		case unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil:
-			left = append(left, leftover{path, lock})
-			continue
-		default:
+		l, runs := w.lookAt(base, e.Name())
+		if runs {
 			running++
 		}
-		_ = lock.Close() // was only looked at
+		if l != nil {
+			left = append(left, *l)
+		}
 	}
 	return left, running, nil
 }
 
-// ours reports whether a lock is a file of this user.
-func ours(lock *os.File) bool {
+// lookAt finds out what a folder in base is: a leftover, whose lock is held then; that of a drill that runs; or neither.
+func (w Scratch) lookAt(base *os.File, name string) (left *leftover, runs bool) {
+	fd, err := openat(int(base.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if err != nil {
+		return nil, false
+	}
+	l := &leftover{path: filepath.Join(w.Base, name), dir: os.NewFile(uintptr(fd), filepath.Join(w.Base, name))}
+	if !ours(l.dir, unix.S_IFDIR) {
+		l.close()
+		return nil, false
+	}
+	if l.lock, err = openFile(l.dir, lockName, unix.O_RDWR); errors.Is(err, fs.ErrNotExist) {
+		_ = unix.Unlinkat(int(base.Fd()), name, unix.AT_REMOVEDIR) // killed between two steps of its making or removal: it is empty then, and else stays
+	}
+	if err != nil || !ours(l.lock, unix.S_IFREG) {
+		l.close()
+		return nil, false
+	}
+	if !l.mine() {
+		runs = ours(l.lock, unix.S_IFREG)
+		l.close()
+		return nil, runs
+	}
+	return l, false
+}
+
+// mine gets the lock, if it is that of a leftover. A lock without a name was taken away by its drill before it gave it free: that has come
+// to its end, and what is there was kept.
+func (l *leftover) mine() bool {
+	return unix.Flock(int(l.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && ours(l.lock, unix.S_IFREG)
+}
+
+// ours reports whether an open object is of this type and this user's, and has a name.
+func ours(f *os.File, kind uint32) bool {
 	var st unix.Stat_t
-	return unix.Fstat(int(lock.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Uid == uint32(os.Geteuid())
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == kind && st.Uid == uint32(os.Geteuid()) && st.Nlink > 0
 }
 
 // others returns how many other drills of this user run beside this one.
@@ -152,7 +190,7 @@ func (s *scratch) others() (int, error) {
 	defer base.Close()
 	left, running, err := s.where.look(base, s.name())
 	for _, l := range left {
-		_ = l.lock.Close() // for the next drill to remove
+		l.close() // for the next drill to remove
 	}
 	return running, err
 }
@@ -160,9 +198,21 @@ func (s *scratch) others() (int, error) {
 // keep leaves what was restored. Without its lock the folder is no leftover of a drill.
 func (s *scratch) keep() error {
 	s.kept = true
-	err := errors.Join(removeAll(s.cache(), ""), os.Remove(filepath.Join(s.path, lockName)), s.lock.Close())
+	// The lock's name goes before the lock: who gets it then sees that the folder is no leftover.
+	err := errors.Join(removeAll(s.cache(), ""), unix.Unlinkat(int(s.dir.Fd()), lockName, 0))
+	s.close()
 	if err != nil {
 		return fmt.Errorf("keep the restored folder: %w", err)
+	}
+	return nil
+}
+
+// clear removes all that is in the folder but the lock. After an error the folder is left to the next drill.
+func (s *scratch) clear() error {
+	if err := emptyFolder(s.dir, lockName); err != nil {
+		s.kept = true
+		s.close()
+		return fmt.Errorf("empty the scratch folder: %w", err)
 	}
 	return nil
 }
@@ -173,25 +223,58 @@ func (s *scratch) remove() error {
 		return nil
 	}
 	s.kept = true
-	if err := (leftover{s.path, s.lock}).remove(); err != nil {
+	if err := s.leftover.remove(); err != nil {
 		return fmt.Errorf("remove the scratch folder: %w", err)
 	}
 	return nil
 }
 
-func (l leftover) remove() error {
-	err := removeAll(l.path, lockName)
+// same returns an error when the path of the folder leads to another one by now, or to none.
+func (l *leftover) same() error {
+	var made, is unix.Stat_t
+	err := unix.Fstat(int(l.dir.Fd()), &made)
 	if err == nil {
-		err = os.Remove(filepath.Join(l.path, lockName))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		err = unix.Lstat(l.path, &is)
 	}
+	if err == nil && (made.Dev != is.Dev || made.Ino != is.Ino) {
+		err = errors.New("it is another folder now")
+	}
+	if err != nil {
+		return fmt.Errorf("the scratch folder %s was moved or replaced while it was in use: %w", l.path, err)
+	}
+	return nil
+}
+
+// remove removes the folder with all in it, the lock last. Another drill may take away what is empty by then.
+func (l *leftover) remove() error {
+	defer l.close()
+	err := emptyFolder(l.dir, lockName)
 	if err == nil {
-		err = os.Remove(l.path)
+		err = ignoring(unix.ENOENT, unix.Unlinkat(int(l.dir.Fd()), lockName, 0))
 	}
+	if err != nil {
+		return err
+	}
+	if err = l.same(); err == nil {
+		err = ignoring(unix.ENOENT, unix.Rmdir(l.path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// close gives the lock free. Nothing was written to either file.
+func (l *leftover) close() {
 	if l.lock != nil {
-		_ = l.lock.Close() // nothing was written
+		_ = l.lock.Close()
+	}
+	_ = l.dir.Close()
+}
+
+func ignoring(what unix.Errno, err error) error {
+	if err == what {
+		return nil
 	}
 	return err
 }

@@ -117,6 +117,78 @@ func TestScratchLeavesOthers(t *testing.T) {
 	}
 }
 
+// TestScratchEnding has another drill look at a folder in the middle of its end, when its lock is free already.
+func TestScratchEnding(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(*scratch) error
+		left string
+	}{
+		{"kept", func(s *scratch) error { s.kept = true; return os.Remove(filepath.Join(s.path, lockName)) }, "run"},
+		{"removed", (*scratch).remove, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			where := Scratch{Base: t.TempDir()}
+			s := begun(t, where, "run", 0)
+			putFile(t, filepath.Join(s.restored(), "a"))
+			base, err := where.hold()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer base.Close()
+			// The other one has opened the lock file, and then gets the lock.
+			dir, err := os.Open(s.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lock, err := openFile(dir, lockName, unix.O_RDWR)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.end(s); err != nil {
+				t.Fatal(err)
+			}
+			s.close()
+			if (&leftover{path: s.path, dir: dir, lock: lock}).mine() {
+				t.Error("it is taken for a leftover")
+			}
+			if got := namesIn(t, where.Base); got != tt.left {
+				t.Errorf("there is %q, not %q", got, tt.left)
+			}
+		})
+	}
+	// Both remove it.
+	where := Scratch{Base: t.TempDir()}
+	s := begun(t, where, "run", 0)
+	if err := errors.Join(os.RemoveAll(s.path), s.remove()); err != nil {
+		t.Errorf("removed by another one: %v", err)
+	}
+}
+
+// TestScratchReplaced has somebody put another folder in the place of the one that was made: that one stays.
+func TestScratchReplaced(t *testing.T) {
+	where := Scratch{Base: t.TempDir()}
+	s := begun(t, where, "run", 0)
+	putFile(t, filepath.Join(s.restored(), "a"))
+	if err := s.same(); err != nil {
+		t.Error(err)
+	}
+	moved := filepath.Join(where.Base, "moved")
+	if err := os.Rename(s.path, moved); err != nil {
+		t.Fatal(err)
+	}
+	putFile(t, filepath.Join(s.path, "precious"))
+	if err := s.same(); err == nil {
+		t.Error("nothing was noticed")
+	}
+	if err := s.remove(); err == nil || !strings.Contains(err.Error(), "moved or replaced") {
+		t.Errorf("%v", err)
+	}
+	if got := namesIn(t, s.path) + " " + namesIn(t, moved); got != "precious " {
+		t.Errorf("there is %q", got)
+	}
+}
+
 func TestScratchRefused(t *testing.T) {
 	dir := t.TempDir()
 	missing := Scratch{Base: filepath.Join(dir, "missing")}

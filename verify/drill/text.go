@@ -22,7 +22,7 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 	switch d.Verdict {
 	case verify.CouldNotRun:
 		if len(d.Reasons) > 0 {
-			fmt.Fprintf(&b, ": %s", d.Reasons[0])
+			fmt.Fprintf(&b, ": %s", Plain(d.Reasons[0]))
 		}
 		return b.String()
 	case verify.Damage:
@@ -61,6 +61,20 @@ func printable(s string) string {
 		return q
 	}
 	return s
+}
+
+// Plain writes what would do something to a terminal as Go does, and leaves quotes, and ends of lines, as they are.
+func Plain(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) || r == '\n' {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRune(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
 }
 
 func objectiveText(objective float64, judged, met bool) string {

@@ -68,6 +68,9 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 			j.reason("The RTO could not be judged: %s.", doubt)
 		}
 	}
+	if d.At != nil && d.Published.After(*d.At) {
+		j.reason("The snapshot was stored %s after the incident: the RPO counts from the one before it.", SpanText(d.Published.Sub(*d.At)))
+	}
 	if d.Snapshot != "" && !d.Complete {
 		j.reason("%s", incompleteText(d))
 	}

@@ -3,6 +3,8 @@ package drill
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"savepoint/verify"
 )
 
@@ -20,9 +22,20 @@ type stopwatch struct {
 	spent [len(phases)]time.Duration
 }
 
-func newStopwatch(now func() time.Time) *stopwatch {
-	w := &stopwatch{now: now}
-	w.order = now()
+// asleep returns how long this machine slept since it was started, to some microseconds.
+func asleep() time.Duration {
+	var with, without unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &with) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &without) != nil {
+		return 0
+	}
+	return time.Duration(with.Nano() - without.Nano())
+}
+
+func newStopwatch(now func() time.Time, asleep func() time.Duration) *stopwatch {
+	// The monotonic clock stands still while a machine sleeps; who waits for the data does not.
+	slept := asleep()
+	w := &stopwatch{now: func() time.Time { return now().Add((asleep() - slept).Truncate(100 * time.Millisecond)) }}
+	w.order = w.now()
 	w.at = w.order
 	return w
 }

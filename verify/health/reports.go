@@ -152,7 +152,7 @@ func (r *report) decodeCheck() error {
 		return fmt.Errorf("no repository has so much, %w", verify.ErrDocument)
 	}
 	r.harm, r.seen = harms(d), seenByStructure(d)
-	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
+	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), Complete: d.Complete, Stopped: cut(d.Stopped, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
 	for _, f := range d.Findings {
 		if harmful(f) {
 			r.check.Findings = []verify.Finding{{Message: cut(f.Message, keptText), Next: cut(f.Next, keptText), Harm: f.Harm}}
