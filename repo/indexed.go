@@ -119,7 +119,7 @@ func (t *indexed) replace(ctx context.Context, cause error) (*view, error) {
 		return t.instead, nil
 	}
 	t.r.o.Logger.Warn("the index on this host is not to be relied on; reading the index segments into memory", "err", cause)
-	infos, err := t.r.list(ctx, "index/")
+	infos, err := t.r.listIndex(ctx, t.list)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (r *Repo) syncIndex(ctx context.Context, x *index.Index, l *Listing, kind p
 		if !errors.Is(err, errVanished) || try == 3 {
 			return nil, err
 		}
-		if infos, err = r.list(ctx, "index/"); err != nil {
+		if infos, err = r.listIndex(ctx, l); err != nil {
 			return nil, err
 		}
 	}

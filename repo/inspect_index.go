@@ -21,6 +21,10 @@ type InspectedSegment struct {
 	// Void is set when another segment in good standing supersedes it, or it came after its session's time: it protects nothing, but what
 	// it says is true.
 	Void bool
+	// Marked is set when a mark says that the segment is damaged: backups do not rely on it.
+	Marked bool
+	// FromPack is set when this is no object, but what a pack that only damaged segments name says of itself: restores read it there.
+	FromPack bool
 }
 
 func (x *Inspection) lookIndex(ctx context.Context) error {
@@ -71,11 +75,15 @@ func (x *Inspection) ListIndexAgain(ctx context.Context) error {
 	return nil
 }
 
-// Segments reads all segments of a kind and calls each for them, newest first. It holds a few of them in memory.
+// Segments reads all segments of a kind and calls each for them, newest first, and then, when some are damaged, for the packs that only those
+// name. It holds a few of them in memory.
 func (x *Inspection) Segments(ctx context.Context, kind pack.Kind, each func(*InspectedSegment) error) error {
-	w := segmentWalk{x: x, kind: kind, each: each, done: map[record.ID]bool{}, superseded: map[record.ID]bool{}}
+	w := segmentWalk{x: x, kind: kind, each: each, done: map[record.ID]bool{}, superseded: map[record.ID]bool{}, known: map[pack.ID]bool{}}
 	for try := 0; ; try++ {
 		err := w.walk(ctx)
+		if err == nil && w.damaged {
+			return w.orphans(ctx)
+		}
 		if !errors.Is(err, errVanished) || try == 3 {
 			return err
 		}
@@ -94,6 +102,8 @@ type segmentWalk struct {
 	superseded map[record.ID]bool
 	held       []heldInspected
 	size       int64
+	damaged    bool
+	known      map[pack.ID]bool // packs that a segment names
 }
 
 type heldInspected struct {
@@ -124,6 +134,8 @@ func (w *segmentWalk) walk(ctx context.Context) error {
 		}
 		if seg.Damage != nil || seg.Unread != nil {
 			w.done[i.id], seg.Segment = true, nil
+			w.damaged = w.damaged || seg.Damage != nil
+			_, seg.Marked = w.x.list.damaged[i.Name]
 			return w.each(seg)
 		}
 		if len(w.held) > 0 && (w.size >= maxHeldInspected || !sameSecond(w.held[0].Stored, i.Time)) {
@@ -149,10 +161,28 @@ func (w *segmentWalk) walk(ctx context.Context) error {
 	return err
 }
 
+// orphans calls each for the packs that no segment names which can be read.
+func (w *segmentWalk) orphans(ctx context.Context) error {
+	var failed error
+	err := w.x.r.orphans(ctx, w.kind, w.known, func(p *record.SegmentPack) {
+		s, err := segmentOfPack(w.kind, p)
+		if err == nil && failed == nil {
+			err = w.each(&InspectedSegment{Object: Object{Name: pack.Name(w.kind, p.ID)}, Kind: w.kind, Segment: s, FromPack: true})
+		}
+		if failed == nil {
+			failed = err
+		}
+	})
+	return errors.Join(err, failed)
+}
+
 func (w *segmentWalk) emit() error {
 	for _, h := range w.held {
 		w.done[h.id] = true
 		h.Void = h.Void || w.superseded[h.id]
+		for i := range h.Segment.Packs {
+			w.known[h.Segment.Packs[i].ID] = true
+		}
 		if err := w.each(h.InspectedSegment); err != nil {
 			return err
 		}

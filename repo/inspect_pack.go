@@ -278,6 +278,15 @@ func (x *Inspection) MarkDamaged(ctx context.Context, packs []Suspicion) (Marked
 	return out, put()
 }
 
+// MarkSegments marks index segments that are damaged: backups then store again what only they locate, also on hosts that read them while
+// they were whole. Errors are as those of MarkDamaged.
+func (x *Inspection) MarkSegments(ctx context.Context, names []string) error {
+	if err := x.Writable(); err != nil {
+		return err
+	}
+	return x.r.putDamaged(ctx, names, "it does not open")
+}
+
 // stillDamaged returns what is wrong with a pack: nil, damage, or why that is not known.
 func (x *Inspection) stillDamaged(ctx context.Context, p *Suspicion, buf *[]byte) error {
 	if p.Read != nil && !errors.Is(p.Read, errDiffers) {

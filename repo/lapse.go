@@ -127,7 +127,7 @@ func (s *Session) verify(ctx context.Context, m *tree.Manifest) error {
 		return nil
 	}
 	var err error
-	if list.Segments, err = s.r.list(ctx, "index/"); err != nil { // with those of this session
+	if list.Segments, err = s.r.listIndex(ctx, &list); err != nil { // with those of this session
 		return err
 	}
 	s.mu.Lock()

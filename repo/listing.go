@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (r *Repo) listAll(ctx context.Context) (*Listing, error) {
 		return nil, err
 	}
 	var err error
-	if l.Segments, err = r.list(ctx, "index/"); err != nil {
+	if l.Segments, err = r.listIndex(ctx, l); err != nil {
 		return nil, err
 	}
 	l.Snapshots, err = r.list(ctx, "snapshots/")
@@ -139,6 +140,16 @@ func (l *Listing) unread(r *Repo, what, name string, err error) {
 	}
 }
 
+// listIndex lists the segments, those that are marked damaged left out: what only they locate is stored again, as if they were gone.
+// Without the mark a host that read one while it was whole would go on counting on it.
+func (r *Repo) listIndex(ctx context.Context, l *Listing) ([]storage.Info, error) {
+	infos, err := r.list(ctx, "index/")
+	return slices.DeleteFunc(infos, func(i storage.Info) bool {
+		_, damaged := l.damaged[i.Name]
+		return damaged
+	}), err
+}
+
 // late reports whether what a session stored is void, for this listing.
 func (l *Listing) late(s record.Session, i storage.Info) bool {
 	return late(s, i.Time) && !l.adopted[i.Name] && !l.copied
@@ -213,4 +224,14 @@ func readRecord[T any](ctx context.Context, r *Repo, kind seal.Kind, i storage.I
 		return nil, corrupt(i.Name, err)
 	}
 	return v, nil
+}
+
+// lost reports whether a mark says that an index segment is damaged: it is not among Segments.
+func (l *Listing) lost() bool {
+	for name := range l.damaged {
+		if strings.HasPrefix(name, "index/") {
+			return true
+		}
+	}
+	return false
 }

@@ -12,21 +12,24 @@ import (
 )
 
 // Locate streams the index of data chunks: found is called, on one goroutine, for every place that any segment names, and
-// again for some when a merge of the index gets in between. Packed values are equal for equal packs of one segment only.
+// again for some when a merge of the index gets in between. When a segment cannot be read, the packs that only it names say what is in them. Packed values are equal for equal packs of one segment only.
 // It holds a few segments in memory at a time, besides what found keeps.
 func (r *Repo) Locate(ctx context.Context, found func(*Packed, pack.Entry)) error {
 	l, err := r.listAll(ctx)
 	if err != nil {
 		return err
 	}
-	w := locator{r: r, l: l, kind: pack.Data, found: found, done: map[record.ID]bool{}, superseded: map[record.ID]bool{}}
+	w := locator{r: r, l: l, kind: pack.Data, found: found, done: map[record.ID]bool{}, superseded: map[record.ID]bool{}, unread: l.lost()}
 	infos := l.Segments
 	for try := 0; ; try++ {
 		err := w.walk(ctx, infos)
+		if err == nil && w.unread {
+			err = r.locateOrphans(ctx, segmentsOf(infos, pack.Data), found)
+		}
 		if !errors.Is(err, errVanished) || try == 3 {
 			return err
 		}
-		if infos, err = r.list(ctx, "index/"); err != nil {
+		if infos, err = r.listIndex(ctx, l); err != nil {
 			return err
 		}
 	}
@@ -43,6 +46,7 @@ type locator struct {
 	superseded map[record.ID]bool
 	held       []heldSegment
 	size       int64 // of what is held
+	unread     bool  // a segment could not be read, or is marked damaged
 }
 
 type heldSegment struct {
@@ -58,8 +62,8 @@ func (w *locator) walk(ctx context.Context, infos []storage.Info) error {
 	segs := slices.DeleteFunc(segmentsOf(infos, w.kind), func(i listedSegment) bool { return w.done[i.id] })
 	slices.SortStableFunc(segs, func(a, b listedSegment) int { return b.Time.Compare(a.Time) })
 	err := w.r.readSegments(ctx, segs, w.kind, func(i listedSegment, s *record.Segment, err error) error {
-		if unreadable(err) { // the chunks that only it locates are missed by who needs them
-			w.done[i.id] = true
+		if unreadable(err) { // the packs that only it names say themselves what is in them
+			w.done[i.id], w.unread = true, true
 			return nil
 		}
 		if err != nil {

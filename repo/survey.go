@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"savepoint/repo/storage"
@@ -47,6 +48,9 @@ func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, e
 	}
 	s := &Survey{BadRecords: l.unreadable}
 	for _, name := range slices.Sorted(maps.Keys(l.damaged)) {
+		if strings.HasPrefix(name, "index/") {
+			continue
+		}
 		s.Damaged = append(s.Damaged, MarkedPack{name, l.damaged[name]})
 	}
 	cache := r.loadSealed("manifests-all") // a session's cache holds those of its source alone

@@ -47,12 +47,18 @@ func (r *Repo) Trees(ctx context.Context) (*TreeReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if warm != nil {
+	if warm != nil && warm.unread() == nil && !l.lost() {
 		t := newTreeReader(r, warm)
 		t.own = warm.x
 		return t, nil
 	}
+	if warm != nil {
+		r.closeIndex(warm.x)
+	}
 	v, err := r.views(ctx, l, pack.Meta)
+	if err == nil && (l.lost() || v.unread() != nil) {
+		err = r.addOrphans(ctx, v, pack.Meta)
+	}
 	if err != nil {
 		return nil, err
 	}

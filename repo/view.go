@@ -64,7 +64,7 @@ func (r *Repo) views(ctx context.Context, l *Listing, kind pack.Kind) (*view, er
 		if !errors.Is(err, errVanished) || try == 3 {
 			return v, err
 		}
-		if infos, err = r.list(ctx, "index/"); err != nil {
+		if infos, err = r.listIndex(ctx, l); err != nil {
 			return nil, err
 		}
 	}

@@ -18,7 +18,7 @@ type CheckDocument struct {
 	Hit        []Hit     `json:"snapshots_hit"` // at most MaxListed; newest first
 	HitCount   uint64    `json:"snapshots_hit_count"`
 	FilesHit   uint64    `json:"files_hit_count"`      // in all of them; a file counts once in each
-	Marked     []string  `json:"marked"`               // packs that are marked damaged since this run
+	Marked     []string  `json:"marked"`               // packs and index segments that are marked damaged since this run
 	NotMarked  string    `json:"not_marked,omitempty"` // why other damaged packs could not be
 	Program    string    `json:"program"`
 	Run        string    `json:"run"`

@@ -32,7 +32,7 @@ func (a *app) printVerified(d *verify.CheckDocument) error {
 	writeFindings(&b, d)
 	a.writeHits(&b, d)
 	if len(d.Marked) > 0 {
-		fmt.Fprintf(&b, "\nmarked as damaged, so that the next backup stores again what its source still has: %s\n", plural(len(d.Marked), "pack", "packs"))
+		fmt.Fprintf(&b, "\nmarked as damaged, so that the next backup stores again what its source still has: %s\n", plural(len(d.Marked), "object", "objects"))
 	}
 	if d.NotMarked != "" {
 		what := "nothing was marked as damaged"

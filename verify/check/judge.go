@@ -179,8 +179,11 @@ func (c *checker) judgeSegments() {
 			named = true
 			f := c.harmed(verify.Finding{Code: CodeSegment, Object: s.Name, Message: message(s.Damage)}, t, verify.Risk)
 			if !t.needed() && !c.partial() {
-				f.Message += "; everything that snapshots need is located by others"
-				f.Next = "nothing is lost, and backups go on; " + putBack + ", or delete it"
+				f.Message += "; everything that snapshots need is located by others, or by the packs themselves"
+				f.Next = "nothing is lost, and the next backups store again what only it located; " + putBack
+				if s.marked {
+					f.Harm, f.Next = verify.Note, "nothing: backups do not rely on it, and restores do not need it"
+				}
 			}
 			f.Next = newerFirst(s.Damage, f.Next)
 			c.findings.add(f)

@@ -192,7 +192,8 @@ func (t *packTable) readable() (out []repo.IndexedPack, unread map[pack.ID]bool)
 // segmentNote is a segment that cannot be read.
 type segmentNote struct {
 	repo.Object
-	kind pack.Kind
+	kind   pack.Kind
+	marked bool // before this run
 }
 
 // lookAtIndex reads all segments, compares the packs that they name with those that are there, and notes which chunks they locate.
@@ -228,7 +229,9 @@ func (c *checker) readIndex(ctx context.Context) error {
 			}
 			c.places[kind] = newPrefixes(c.o.set, c.o.Temp)
 			err := c.x.Segments(ctx, kind, func(s *repo.InspectedSegment) error {
-				c.counts.Segments++
+				if !s.FromPack {
+					c.counts.Segments++
+				}
 				if kind == pack.Meta {
 					trees = append(trees, s)
 				}
@@ -237,7 +240,7 @@ func (c *checker) readIndex(ctx context.Context) error {
 					return nil
 				}
 				if s.Segment == nil {
-					c.badSegments = append(c.badSegments, segmentNote{s.Object, kind})
+					c.badSegments = append(c.badSegments, segmentNote{s.Object, kind, s.Marked})
 					return nil
 				}
 				return c.takeSegment(ctx, g, s)

@@ -132,10 +132,29 @@ func (c *checker) mark(ctx context.Context) {
 		}
 		packs = append(packs, p)
 	}
+	defer func() { slices.Sort(c.marks.Names) }()
+	c.markSegments(ctx)
 	if len(packs) == 0 {
 		return
 	}
+	named := c.marks.Names
 	slices.SortFunc(packs, func(a, b repo.Suspicion) int { return strings.Compare(a.Name(), b.Name()) })
 	c.marks, c.unmarked = c.x.MarkDamaged(ctx, packs)
-	slices.Sort(c.marks.Names)
+	c.marks.Names = append(c.marks.Names, named...)
+}
+
+// markSegments marks the index segments that are damaged and not marked yet.
+func (c *checker) markSegments(ctx context.Context) {
+	var names []string
+	for _, s := range c.badSegments {
+		if c.indexed && !s.marked && errors.Is(s.Damage, repo.ErrCorrupt) {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	if c.unmarked = c.x.MarkSegments(ctx, names); c.unmarked == nil {
+		c.marks.Names = names
+	}
 }
