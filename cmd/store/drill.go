@@ -311,7 +311,7 @@ func (h harmless) Unwrap() error { return h.err }
 
 // damageAdvice names what to look at next, and older snapshots that may be whole.
 func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) string {
-	text := fmt.Sprintf("Run: %s", a.commandLine(append([]string{"verify"}, a.again()...)...))
+	text := fmt.Sprintf("Run: %s", a.commandLine(append(append([]string{"verify"}, a.again()...), "--read-data")...))
 	var older *repo.Snapshot
 	for _, s := range o.found {
 		if s.Dataset == d.Dataset && s.Host == d.Host && s.Restorable() && s.End().Before(d.WindowEnd) {

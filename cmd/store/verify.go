@@ -21,7 +21,12 @@ func (a *app) verifyCommand() *cobra.Command {
 			"bytes of packs, those first that were not read for the longest time. It says which snapshots and files need what is damaged, and\n" +
 			"what to do next. Damaged packs are marked, so that the next backup stores again what its source still has. Backups may\n" +
 			"go on meanwhile.",
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hinted(usagef("verify takes no argument, and was given %q", args[0]), "How much is read back is written with an equals sign: --read-data=5%%.")
+			}
+			return nil
+		},
 		RunE: a.action(func(ctx context.Context, _ []string) error { return a.runVerify(ctx, readData) }),
 	}
 	f := cmd.Flags()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type objects struct {
 	unread    int               // manifests that the store does not give
 	sources   map[string]string // by the folder of their snapshots
 	reports   []*repo.StoredReport
+	published map[string]*record.Report // of backups, by the snapshot that each published and that is not listed
 	chains    chains
 }
 
@@ -50,9 +52,6 @@ func (c *checker) lookAtObjects(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := c.lookForGaps(ctx); err != nil {
-		return err
-	}
 	if err := c.x.Leases(ctx, func(l repo.Inspected[record.Lease]) error {
 		c.small(CodeLease, verify.Note, l.Object, "nothing: leases are judged by their names and times alone")
 		return nil
@@ -60,6 +59,12 @@ func (c *checker) lookAtObjects(ctx context.Context) error {
 		return err
 	}
 	if err := c.lookAtReports(ctx); err != nil {
+		return err
+	}
+	if err := c.lookForPublished(ctx); err != nil {
+		return err
+	}
+	if err := c.lookForGaps(ctx); err != nil {
 		return err
 	}
 	if err := c.x.Outside(ctx); err != nil {
@@ -111,13 +116,47 @@ func (c *checker) takeSnapshots() {
 // folderOf returns the folder that an object lies in.
 func folderOf(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
 
+// takePublished notes a backup whose snapshot is not listed.
+func (c *checker) takePublished(rep *record.Report) {
+	if rep.Kind != record.BackupReport || rep.Manifest == "" {
+		return
+	}
+	if listed, forgotten := c.x.ListedSnapshot(rep.Manifest); listed || forgotten {
+		return
+	}
+	if c.objects.published == nil {
+		c.objects.published = map[string]*record.Report{}
+	}
+	c.objects.published[rep.Manifest] = rep
+}
+
+// lookForPublished finds snapshots that a backup's report says were published, that are gone, and that nobody forgot: what they held may be nowhere
+// else.
+func (c *checker) lookForPublished(ctx context.Context) error {
+	if len(c.objects.published) == 0 {
+		return nil
+	}
+	names, err := c.x.Vanished(ctx, slices.Sorted(maps.Keys(c.objects.published)))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		rep := c.objects.published[name]
+		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: name, Harm: verify.Loss, Snapshots: 1,
+			Message: fmt.Sprintf("a backup of %s@%s published it at %s; it is gone, and nobody forgot it", rep.Dataset, rep.Host,
+				time.Unix(0, rep.Published).UTC().Format(time.RFC3339)),
+			Next: putBack + ". What other snapshots there are: " + c.o.Command("snapshots", "--dataset", rep.Dataset, "--host", rep.Host)})
+	}
+	return nil
+}
+
 // lookForGaps notes snapshots that are gone although nobody forgot them: each names the one of its source before it. Interrupted
 // ones go after seven days, so what is older is not spoken of.
 func (c *checker) lookForGaps(ctx context.Context) error {
 	after := map[string]*repo.Snapshot{}
 	var names []string
 	for _, s := range c.objects.snapshots {
-		if s.Prev == "" || after[s.Prev] != nil {
+		if s.Prev == "" || after[s.Prev] != nil || c.objects.published[s.Prev] != nil {
 			continue
 		}
 		if listed, forgotten := c.x.ListedSnapshot(s.Prev); listed || forgotten || !c.recent(s.Prev) {
@@ -170,6 +209,7 @@ func (c *checker) lookAtReports(ctx context.Context) error {
 				return nil
 			}
 			c.objects.chains.add(rep.Value)
+			c.takePublished(rep.Value.Report)
 			if len(rep.Value.ReadBack) > 0 {
 				slim := *rep.Value.Report
 				slim.Document, slim.Stats, slim.Phases, slim.Message = nil, nil, nil, ""

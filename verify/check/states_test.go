@@ -183,6 +183,7 @@ func TestCondemned(t *testing.T) {
 	}
 	for _, s := range names(st, "snapshots/") {
 		remove(t, st, s)
+		putMark(t, st, recordMark(s))
 	}
 	condemn(t, st, packs...)
 	for _, p := range packs {
