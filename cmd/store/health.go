@@ -90,6 +90,9 @@ func (a *app) runHealth(ctx context.Context, o healthOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(status.Sources) == 0 && (o.dataset != "" || o.host != "" && !o.metricsAlone()) { // metrics tell themselves that a host has none
+		return hinted(usagef("nothing is known of %s", sourceText(o.dataset, o.host)), "Nothing was written. `store health` lists every source, `store snapshots` what there is of each.")
+	}
 	if o.textfile != "" || o.format == formatPrometheus {
 		if err := a.exportHealth(status, o, here); err != nil {
 			return err
@@ -167,4 +170,15 @@ func (a *app) exportHealth(status *health.Status, o healthOptions, here string) 
 		return hinted(err, "The file that was there is as it was. The folder must be there and have room, and this user must be able to write to it.")
 	}
 	return err
+}
+
+// sourceText names what --dataset and --host ask for.
+func sourceText(dataset, host string) string {
+	switch {
+	case host == "":
+		return "a dataset " + printable(dataset)
+	case dataset == "":
+		return "a host " + printable(host)
+	}
+	return printable(dataset + "@" + host)
 }
