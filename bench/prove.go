@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"os"
 	"path/filepath"
 
 	"savepoint/verify"
@@ -45,9 +46,13 @@ func (c *cell) prove(ctx context.Context, t tool) error {
 
 // drill measures a drill; one that does not end well ends the run.
 func (c *cell) drill(ctx context.Context, t tool) error {
-	cmd := t.drill(ctx, c.live, filepath.Join(c.dir, c.name))
+	scratch := filepath.Join(c.dir, c.name, "scratch") // not one that the repository lies in
+	cmd := t.drill(ctx, c.live, scratch)
 	if cmd == nil {
 		return nil
+	}
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return err
 	}
 	var out bytes.Buffer
 	cmd.Stdout = &out
