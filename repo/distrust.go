@@ -19,13 +19,8 @@ func packNamed(err error) (name string, id pack.ID, ok bool) {
 	if !errors.As(err, &c) {
 		return "", id, false
 	}
-	for _, k := range []pack.Kind{pack.Data, pack.Meta} {
-		if rest, found := strings.CutPrefix(c.Object, k.String()+"/"); found {
-			id, err = pack.ParseID(rest[strings.IndexByte(rest, '/')+1:])
-			return c.Object, id, err == nil && pack.Name(k, id) == c.Object
-		}
-	}
-	return "", id, false
+	_, id, ok = pack.ParseName(c.Object)
+	return c.Object, id, ok
 }
 
 // MarkDamaged reads the pack that err names once more and, when its bytes are not those that its name is the hash of, or it is
@@ -73,7 +68,7 @@ func (r *Repo) damageOf(ctx context.Context, name string, id pack.ID) (string, e
 	return reason, nil
 }
 
-// putDamaged puts a mark that packs are damaged.
+// putDamaged puts a mark that objects, packs or index segments, are damaged.
 func (r *Repo) putDamaged(ctx context.Context, names []string, reason string) error {
 	m := record.Mark{Kind: record.Damaged, Objects: names, Reason: reason, Owner: r.o.Host, HostClock: r.o.Now().UnixNano()}
 	payload, err := m.Encode()

@@ -32,7 +32,6 @@ var (
 	reportName    = regexp.MustCompile(`^reports/[0-9a-f]{32}$`)
 	leaseName     = regexp.MustCompile(`^leases/[0-9a-f]{32}/([0-9]+|end)$`)
 	segmentName   = regexp.MustCompile(`^index/00000000/(data|meta)/[0-9a-f]{32}$`)
-	packName      = regexp.MustCompile(`^(data|meta)/([0-9a-f]{2})/([0-9a-f]{64})$`)
 )
 
 // ours lists a prefix and notes the names there that are not like those of the repository's objects.

@@ -58,19 +58,10 @@ func rangeStart(kind pack.Kind, n int) string {
 }
 
 func (x *Inspection) addPack(i storage.Info) {
-	m := packName.FindStringSubmatch(i.Name)
-	if m == nil || m[2] != m[3][:2] {
+	kind, id, ok := pack.ParseName(i.Name)
+	if !ok {
 		x.stray(i.Name)
 		return
-	}
-	id, err := pack.ParseID(m[3])
-	if err != nil {
-		x.stray(i.Name)
-		return
-	}
-	kind := pack.Data
-	if m[1] == pack.Meta.String() {
-		kind = pack.Meta
 	}
 	x.stored[record.PackRef{Kind: kind, ID: id}] = i.Size
 }
@@ -130,12 +121,9 @@ func (x *Inspection) CheckSize(ctx context.Context, kind pack.Kind, id pack.ID, 
 func (x *Inspection) readDirectory(ctx context.Context, kind pack.Kind, p *record.SegmentPack) error {
 	name, size := pack.Name(kind, p.ID), int64(p.Size)
 	from := p.Blocks[len(p.Blocks)-1].End() // where the directory begins, if it is that of the segment
-	b, err := x.r.st.Get(ctx, name, from, size-from, make([]byte, 0, size-from))
+	b, err := x.r.getRange(ctx, name, from, size-from, make([]byte, 0, size-from))
 	if err != nil {
-		return x.r.readError(name, err)
-	}
-	if int64(len(b)) != size-from {
-		return &CorruptError{Object: name, Err: fmt.Errorf("the store gave %d bytes of %d", len(b), size-from)}
+		return err
 	}
 	off, n, err := pack.ParseTrailer(b, size)
 	if err != nil {

@@ -25,7 +25,7 @@ type Listing struct {
 	dead map[pack.ID]bool // named by a record, or marked damaged and not released
 	// deleted are the packs of records that say they are all deleted: nothing else may be left out of a merged segment.
 	deleted map[pack.ID]bool
-	// damaged are the packs that a mark without a release says are damaged, by name, and when it was put by the clock of who did.
+	// damaged are the packs and index segments that a mark without a release says are damaged, by name, and when it was put by the clock of who did.
 	damaged map[string]time.Time
 	// blind is set when a record or mark could not be read: then nothing counts as stored.
 	blind      bool
@@ -171,7 +171,7 @@ func (l *Listing) apply(marks map[record.ID]*record.Mark) {
 				if at := time.Unix(0, m.HostClock); at.After(l.damaged[name]) {
 					l.damaged[name] = at
 				}
-				if id, err := pack.ParseID(name[strings.LastIndexByte(name, '/')+1:]); err == nil {
+				if _, id, ok := pack.ParseName(name); ok {
 					l.dead[id] = true
 				}
 			}

@@ -12,8 +12,8 @@ import (
 )
 
 // Locate streams the index of data chunks: found is called, on one goroutine, for every place that any segment names, and
-// again for some when a merge of the index gets in between. When a segment cannot be read, the packs that only it names say what is in them. Packed values are equal for equal packs of one segment only.
-// It holds a few segments in memory at a time, besides what found keeps.
+// again for some when a merge of the index gets in between. When a segment cannot be read, the packs that only it names say what is in
+// them. Packed values are equal for equal packs of one segment only. It holds a few segments in memory at a time, besides what found keeps.
 func (r *Repo) Locate(ctx context.Context, found func(*Packed, pack.Entry)) error {
 	l, err := r.listAll(ctx)
 	if err != nil {

@@ -30,8 +30,8 @@ func (r *Repo) orphans(ctx context.Context, kind pack.Kind, known map[pack.ID]bo
 	go func() {
 		defer close(found)
 		for _, i := range infos {
-			id, err := pack.ParseID(i.Name[len(i.Name)-min(len(i.Name), 2*len(pack.ID{})):])
-			if err != nil || pack.Name(kind, id) != i.Name || known[id] {
+			_, id, ok := pack.ParseName(i.Name)
+			if !ok || known[id] {
 				continue
 			}
 			g.Go(func() error {
@@ -66,26 +66,26 @@ func (r *Repo) packDirectory(ctx context.Context, kind pack.Kind, id pack.ID, i 
 	if i.Size < seal.HeaderLen+pack.TrailerLen || i.Size > pack.MaxSize {
 		return nil, &CorruptError{Object: i.Name, Err: fmt.Errorf("no pack has %d bytes", i.Size)}
 	}
-	head, err := r.st.Get(ctx, i.Name, 0, seal.HeaderLen, nil)
+	head, err := r.getRange(ctx, i.Name, 0, seal.HeaderLen, nil)
 	if err != nil {
-		return nil, r.readError(i.Name, err)
+		return nil, err
 	}
 	h, err := seal.ParseHeader(head, kind.Seal())
 	if err != nil {
 		return nil, corrupt(i.Name, err)
 	}
 	from := i.Size - min(i.Size, directoryGuess)
-	tail, err := r.st.Get(ctx, i.Name, from, i.Size-from, nil)
+	tail, err := r.getRange(ctx, i.Name, from, i.Size-from, nil)
 	if err != nil {
-		return nil, r.readError(i.Name, err)
+		return nil, err
 	}
 	off, n, err := pack.ParseTrailer(tail, i.Size)
 	if err != nil {
 		return nil, corrupt(i.Name, err)
 	}
 	if off < from {
-		if tail, err = r.st.Get(ctx, i.Name, off, i.Size-off, nil); err != nil {
-			return nil, r.readError(i.Name, err)
+		if tail, err = r.getRange(ctx, i.Name, off, i.Size-off, nil); err != nil {
+			return nil, err
 		}
 		from = off
 	}

@@ -1,11 +1,14 @@
 package repo_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"savepoint/repo"
+	"savepoint/repo/storage/fault"
 	"savepoint/repo/storage/mem"
 )
 
@@ -83,5 +86,27 @@ func TestOrphanUnreadable(t *testing.T) {
 	}
 	if !slices.Contains(r.Noted(), one(t, m, "data/")) {
 		t.Errorf("noted %v", r.Noted())
+	}
+}
+
+// TestOrphansInPart has a store that gives less than it was asked for, and no error.
+func TestOrphansInPart(t *testing.T) {
+	for _, n := range []int64{1, 20, 5000} {
+		m := mem.New(nil)
+		r := newRepo(t, m)
+		f := files{}
+		for i := range 3000 { // a directory that is longer than the first guess
+			f[fmt.Sprint(i)] = fmt.Sprint("player ", i)
+		}
+		snap := mustSave(t, r, "world", f)
+		seg := one(t, m, "index/00000000/data/")
+		m.Replace(seg, flip(object(t, m, seg), 90))
+		for _, at := range []int{0, 1, 2} {
+			bad := fault.New(m, fault.Rule{Op: fault.Get, Prefix: "data/", At: at, Do: fault.Truncate, N: n})
+			r := openIn(t, bad, "")
+			if _, err := load(t.Context(), r, snap); !errors.Is(err, repo.ErrCorrupt) || !slices.Contains(r.Noted(), one(t, m, "data/")) {
+				t.Errorf("request %d without its last %d bytes: %v, noted %v", at, n, err, r.Noted())
+			}
+		}
 	}
 }

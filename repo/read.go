@@ -66,12 +66,18 @@ func (r *Repo) ReadBlocks(ctx context.Context, p *Packed, first, last int, f *Fe
 // *CorruptError that names the pack. After an error it returns dst as it was.
 func (r *Repo) FetchBlocks(ctx context.Context, p *Packed, first, last int, dst []byte) ([]byte, error) {
 	from, end := int64(p.Blocks[first].Offset), p.Blocks[last].End()
-	out, err := r.st.Get(ctx, p.Name(), from, end-from, dst)
+	return r.getRange(ctx, p.Name(), from, end-from, dst)
+}
+
+// getRange appends n bytes of a pack from off on to dst. Bytes that are not there are a *CorruptError. After an error it returns dst as it
+// was.
+func (r *Repo) getRange(ctx context.Context, name string, off, n int64, dst []byte) ([]byte, error) {
+	out, err := r.st.Get(ctx, name, off, n, dst)
 	if err != nil {
-		return dst, r.readError(p.Name(), err)
+		return dst, r.readError(name, err)
 	}
-	if n := int64(len(out) - len(dst)); n != end-from {
-		return dst, &CorruptError{Object: p.Name(), Err: fmt.Errorf("the store gave %d bytes of %d", n, end-from)}
+	if got := int64(len(out) - len(dst)); got != n {
+		return dst, &CorruptError{Object: name, Err: fmt.Errorf("the store gave %d bytes of %d", got, n)}
 	}
 	return out, nil
 }

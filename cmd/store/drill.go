@@ -15,7 +15,6 @@ import (
 
 	"savepoint/internal/when"
 	"savepoint/repo"
-	"savepoint/repo/restore"
 	"savepoint/verify"
 	"savepoint/verify/drill"
 )
@@ -231,16 +230,7 @@ func (a *app) drillEvents(bar *progress) drill.Events {
 			bar.end()
 			a.infof("restored %s, %s; comparing", plural(files, "file", "files"), sizeText(bytes))
 		},
-		Planned: func(p restore.Plan) {
-			bar.ofEntries.Store(p.Files)
-			bar.ofBytes.Store(p.Bytes)
-			bar.update()
-		},
-		Progress: func(p restore.Progress) {
-			bar.entries.Store(p.Files)
-			bar.bytes.Store(p.Bytes)
-			bar.update()
-		},
+		Planned: bar.planned, Progress: bar.restored,
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"savepoint/repo/restore"
 )
 
 // progress is a bar on a terminal, with entries, bytes, rate and the time left; elsewhere it is nothing. Its counters may be
@@ -113,4 +115,17 @@ func durationText(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
+}
+
+// planned and restored follow a restore.
+func (p *progress) planned(plan restore.Plan) {
+	p.ofEntries.Store(plan.Files)
+	p.ofBytes.Store(plan.Bytes)
+	p.update()
+}
+
+func (p *progress) restored(done restore.Progress) {
+	p.entries.Store(done.Files)
+	p.bytes.Store(done.Bytes)
+	p.update()
 }

@@ -184,16 +184,7 @@ func (a *app) restoreOne(ctx context.Context, r *repo.Repo, t task) (*restore.Re
 	bar := a.newProgress("restore")
 	defer bar.end()
 	res, err := restore.Run(ctx, r, t.choice.Snapshot, sel, restore.Options{Target: t.target, Now: a.now, Events: restore.Events{
-		Planned: func(p restore.Plan) {
-			bar.ofEntries.Store(p.Files)
-			bar.ofBytes.Store(p.Bytes)
-			bar.update()
-		},
-		Progress: func(p restore.Progress) {
-			bar.entries.Store(p.Files)
-			bar.bytes.Store(p.Bytes)
-			bar.update()
-		},
+		Planned: bar.planned, Progress: bar.restored,
 	}})
 	return res, a.restoreError(t, res, err)
 }

@@ -79,6 +79,18 @@ func Name(k Kind, id ID) string {
 	return k.String() + "/" + s[:2] + "/" + s
 }
 
+// ParseName reads what [Name] writes; false for every other text.
+func ParseName(name string) (Kind, ID, bool) {
+	for _, k := range []Kind{Data, Meta} {
+		if rest := len(k.String()) + len("/00/"); len(name) == rest+2*len(ID{}) {
+			if id, err := ParseID(name[rest:]); err == nil && Name(k, id) == name {
+				return k, id, true
+			}
+		}
+	}
+	return 0, ID{}, false
+}
+
 // ParseID reads what [ID.String] writes.
 func ParseID(s string) (ID, error) {
 	id, err := chunk.ParseID(s)

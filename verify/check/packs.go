@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"savepoint/chunk"
 	"savepoint/repo"
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
@@ -311,12 +310,6 @@ func (t *packTable) isDead(i int32) bool {
 
 // parsePack reads the object name of a pack.
 func parsePack(name string) (record.PackRef, bool) {
-	for _, kind := range []pack.Kind{pack.Data, pack.Meta} {
-		if rest := len(kind.String()) + len("/00/"); len(name) == rest+2*len(chunk.ID{}) {
-			if id, err := pack.ParseID(name[rest:]); err == nil && pack.Name(kind, id) == name {
-				return record.PackRef{Kind: kind, ID: id}, true
-			}
-		}
-	}
-	return record.PackRef{}, false
+	kind, id, ok := pack.ParseName(name)
+	return record.PackRef{Kind: kind, ID: id}, ok
 }
