@@ -18,6 +18,8 @@ type drill struct {
 	RTO     float64 `json:"rto_s"`
 	Compare float64 `json:"compare_s"`
 	Restore float64 `json:"restore_s"` // of store restore of the same state, a moment before
+	Read    float64 `json:"read_s"`    // of a program that reads a copy of the tree from disk and does nothing else
+	Remove  float64 `json:"remove_s"`  // of rm -rf of that copy
 }
 
 // beyond returns what a drill took beyond a restore, as a share of that.
@@ -27,6 +29,9 @@ func (d drill) beyond(restore float64) float64 {
 	}
 	return (d.Wall - restore) / restore
 }
+
+// floor returns the least that a drill needs beyond the restore, as a share of that.
+func (d drill) floor() float64 { return (d.Read + d.Remove) / d.RTO }
 
 // prove measures a drill of the newest state and verifications of the repository.
 func (c *cell) prove(ctx context.Context, t tool) error {
@@ -72,7 +77,11 @@ func (c *cell) drill(ctx context.Context, t tool) error {
 		last = stepRestore1
 	}
 	d := drill{Wall: s.Wall, RTO: doc.RTO.Seconds, Compare: doc.Compared.Seconds, Restore: c.res.last(t.name(), last)}
-	log.Printf("%s: %s: drill: %.2f s (RTO %.2f, comparison %.2f, restore alone %.2f), %d MiB anonymous", c.name, t.name(), d.Wall, d.RTO, d.Compare, d.Restore, s.Anon>>20)
+	if d.Read, d.Remove, err = c.floor(ctx); err != nil {
+		return err
+	}
+	log.Printf("%s: %s: drill: %.2f s (RTO %.2f, comparison %.2f, restore alone %.2f; reading alone %.2f, rm -rf %.2f), %d MiB anonymous",
+		c.name, t.name(), d.Wall, d.RTO, d.Compare, d.Restore, d.Read, d.Remove, s.Anon>>20)
 	c.res.add(t.name(), stepDrill, s)
 	c.res.Drills = append(c.res.Drills, d)
 	return nil
