@@ -33,20 +33,38 @@ type DrillDocument struct {
 	Complete    bool       `json:"complete"` // the snapshot is: it has no faults and is not suspect
 	WindowStart time.Time  `json:"window_start"`
 	WindowEnd   time.Time  `json:"window_end"`
-	Published   time.Time  `json:"published_at"`   // when the snapshot was stored, storage time
-	Ordered     time.Time  `json:"ordered_at"`     // when the drill was asked for, storage time
-	Incident    time.Time  `json:"incident_at"`    // the moment that data was lost at: that of --at, else when it was ordered
-	At          *time.Time `json:"at,omitempty"`   // of --at
-	RTO         Recovery   `json:"rto"`            // time until the data was back
-	RPO         Exposure   `json:"rpo"`            // age of what came back
-	Restored    Restore    `json:"restored"`       // what came back
-	Compared    Comparison `json:"compared"`       // what was read again from disk
-	Conditions  Conditions `json:"conditions"`     // under which all this was measured
-	Damaged     []Lost     `json:"damaged"`        // what the repository lost; at most MaxListed
-	DamagedCnt  uint64     `json:"damaged_count"`  // all of them
-	Program     string     `json:"program"`        // version
-	Run         string     `json:"run"`            // ID of the run
-	Kept        string     `json:"kept,omitempty"` // folder in which the restored data was left
+	Published   time.Time  `json:"published_at"` // when the snapshot was stored, storage time
+	Ordered     time.Time  `json:"ordered_at"`   // when the drill was asked for, storage time
+	Incident    time.Time  `json:"incident_at"`  // the moment that data was lost at: that of --at, else when it was ordered
+	At          *time.Time `json:"at,omitempty"` // of --at
+	// RandomWithin is the time, in seconds before the order, that At was drawn from; 0: it was not drawn.
+	RandomWithin float64 `json:"random_within_seconds,omitempty"`
+
+	RTO        Recovery   `json:"rto"`             // time until the data was back
+	RPO        Exposure   `json:"rpo"`             // age of what came back
+	Restored   Restore    `json:"restored"`        // what came back
+	Compared   Comparison `json:"compared"`        // what was read again from disk
+	Conditions Conditions `json:"conditions"`      // under which all this was measured
+	Damaged    []Lost     `json:"damaged"`         // what the repository lost; at most MaxListed
+	DamagedCnt uint64     `json:"damaged_count"`   // all of them
+	Older      []Older    `json:"older,omitempty"` // snapshots that were restored after it, because not all of it came back; the newest first
+	Program    string     `json:"program"`         // version
+	Run        string     `json:"run"`             // ID of the run
+	Kept       string     `json:"kept,omitempty"`  // folder in which the restored data was left
+}
+
+// Older is a snapshot that was restored because a newer one did not come back whole. Lists are shortened to the first entries.
+type Older struct {
+	Snapshot    string     `json:"snapshot"` // ID
+	WindowStart time.Time  `json:"window_start"`
+	WindowEnd   time.Time  `json:"window_end"`
+	Complete    bool       `json:"complete"`
+	Whole       bool       `json:"whole"` // all of it came back as it was; then it is the last one
+	Restored    Restore    `json:"restored"`
+	Compared    Comparison `json:"compared"`
+	Damaged     []Lost     `json:"damaged"`
+	DamagedCnt  uint64     `json:"damaged_count"`
+	Seconds     float64    `json:"seconds"` // restoring and comparing it
 }
 
 // Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether everything came back under conditions
@@ -118,8 +136,9 @@ type Lost struct {
 // Conditions are those under which a drill measured. A function of package drill decides from them whether its times may be held
 // against objectives.
 type Conditions struct {
-	Scenario       string   `json:"scenario"`           // cold: no cache, no index
+	Scenario       string   `json:"scenario"`           // cold: no cache, no index; warm: those of this host
 	Full           bool     `json:"full"`               // all of the snapshot
+	Sample         string   `json:"sample,omitempty"`   // what part of it was wanted: a share of the files in percent, or bytes
 	IndexCold      bool     `json:"index_cold"`         // no index of this host was used
 	CacheDropped   bool     `json:"page_cache_dropped"` // the restored files were read from disk, not from memory
 	Alone          bool     `json:"alone"`              // no other drill ran on this host

@@ -24,6 +24,7 @@ type drillOptions struct {
 	rto, rpo string
 	scratch  string
 	keep     bool
+	modes    drillModes
 	want     struct{ rto, rpo time.Duration }
 }
 
@@ -46,6 +47,7 @@ func (a *app) drillCommand() *cobra.Command {
 	f.StringVar(&o.rto, "rto", "", "objective: the restore takes at most this long, a `DURATION` such as 4h or 90s; exit code 5 when it is missed")
 	f.StringVar(&o.rpo, "rpo", "", "objective: what comes back is at most this old, a `DURATION` such as 1h or 3d12h; exit code 5 when it is missed")
 	f.StringVar(&o.scratch, "scratch", "", "existing `FOLDER` on a disk with room for all of the snapshot (default: drill in the cache folder)")
+	o.modes.register(f)
 	f.BoolVar(&o.keep, "keep", false, "leave what was restored, and say where it is")
 	return cmd
 }
@@ -54,19 +56,10 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 	if err := a.parseDrill(&o, args); err != nil {
 		return err
 	}
-	_, configured := a.config.Datasets[o.dataset]
-	where, err := a.scratchFor(o.scratch)
-	if err != nil {
-		return err
+	if o.modes.all {
+		return a.drillAll(ctx, &o)
 	}
-	bar := a.newProgress("drill")
-	doc, err := drill.Run(ctx, drill.Options{
-		Open: a.openForDrill, Select: func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(&o, snaps) },
-		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
-		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Keep:   o.keep, Now: a.now, Run: a.runID, Version: version, Events: a.drillEvents(bar),
-	})
-	bar.end()
+	doc, err := a.drillOne(ctx, &o, a.runID, 0)
 	if doc == nil {
 		return harmlessly(o.offerDrill(a, err))
 	}
@@ -74,6 +67,28 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 		return errors.Join(printErr, err)
 	}
 	return harmlessly(a.drillError(&o, doc, err))
+}
+
+// drillOne drills one source. The drill is called run; everything that is restored before it in an incident takes behind.
+func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind time.Duration) (*verify.DrillDocument, error) {
+	_, configured := a.config.Datasets[o.dataset]
+	where, err := a.scratchFor(o.scratch)
+	if err != nil {
+		return nil, err
+	}
+	open := a.openForDrill
+	if o.modes.scenario == drill.Warm {
+		open = func(ctx context.Context, _ string) (drill.Opened, error) { return a.openForDrill(ctx, a.cacheFolder()) }
+	}
+	bar := a.newProgress("drill")
+	defer bar.end()
+	return drill.Run(ctx, drill.Options{
+		Open: open, Select: func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(o, snaps) },
+		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
+		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
+		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Keep:   o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+	})
 }
 
 // parseDrill reads the argument and the flags. A path of a dataset in the configuration is that dataset.
@@ -102,7 +117,7 @@ func (a *app) parseDrill(o *drillOptions, args []string) error {
 	if o.want.rpo, err = objective("--rpo", o.rpo); err != nil {
 		return err
 	}
-	return nil
+	return o.modes.parse(o)
 }
 
 // objective reads a duration, as ages are written or as Go writes them; 0 when there is none.
@@ -250,6 +265,7 @@ func (o *drillOptions) offerDrill(a *app, err error) error {
 	if o.keep {
 		own = append(own, "--keep")
 	}
+	own = append(own, o.modes.words()...)
 	shown := o.selection
 	shown.path = ""
 	return shown.offer(a, err, "drill", own...)

@@ -55,7 +55,11 @@ func (a *app) printDrill(d *verify.DrillDocument, why error) error {
 
 // printFigures prints the phases, the comparison and the conditions.
 func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
-	fmt.Fprintf(w, "snapshot %s, read from %s; incident at %s\n", d.Snapshot[:min(8, len(d.Snapshot))], a.timeText(d.WindowStart), a.timeText(d.Incident))
+	drawn := ""
+	if d.RandomWithin > 0 {
+		drawn = fmt.Sprintf(", drawn from the last %s", drill.AgeText(time.Duration(d.RandomWithin*float64(time.Second))))
+	}
+	fmt.Fprintf(w, "snapshot %s, read from %s; incident at %s%s\n", d.Snapshot[:min(8, len(d.Snapshot))], a.timeText(d.WindowStart), a.timeText(d.Incident), drawn)
 	t := table{header: []string{"phase", "time", "requests", "retries", "received"}, right: map[int]bool{1: true, 2: true, 3: true, 4: true}}
 	for _, p := range d.RTO.Phases {
 		t.add(p.Name, spanText(p.Seconds), humanize.Comma(int64(p.Requests)), humanize.Comma(int64(p.Retries)), sizeText(p.Received))
@@ -91,7 +95,12 @@ func spanText(seconds float64) string {
 
 // conditionTexts says what is worth knowing of the conditions.
 func conditionTexts(c verify.Conditions) []string {
-	out := []string{c.Scenario + " (no cache, no index)", plural(c.CPUs, "core", "cores"), c.ScratchFS}
+	scenario := map[string]string{drill.Cold: "cold (no cache, no index)", drill.Warm: "warm (with the cache and the index of this host)",
+		drill.Site: "site (no cache, no index, everything on one host)"}[c.Scenario]
+	if c.Sample != "" {
+		scenario += ", a sample of " + c.Sample
+	}
+	out := []string{scenario, plural(c.CPUs, "core", "cores"), c.ScratchFS}
 	for _, x := range []struct {
 		holds bool
 		text  string

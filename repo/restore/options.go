@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"savepoint/repo"
+	"savepoint/repo/tree"
 )
 
 // IncompleteMarker is the name of the file that lies in the target while a restore runs, and stays when it does not come to its
@@ -20,6 +21,9 @@ type Selection struct {
 	Root string
 	// Sub is a path below the root; empty is the root itself. It needs Root, unless the snapshot has one root only.
 	Sub string
+	// Want says of a file in a folder whether it is wanted; nil: all are. What is no file always is, and so is a file that is a root.
+	// It is asked on one goroutine, once for each name, and must say the same of all names of one file.
+	Want func(*tree.Entry) bool
 }
 
 // Options of a restore.

@@ -55,6 +55,7 @@ type job struct {
 	w     *writer
 	src   tree.Source
 	items []item
+	want  func(*tree.Entry) bool
 	began time.Time
 }
 
@@ -65,6 +66,7 @@ func (j *job) prepare(ctx context.Context, snap *repo.Snapshot, sel Selection) e
 	if j.items, err = sel.items(ctx, j.src, snap); err != nil {
 		return err
 	}
+	j.want = sel.Want
 	marker := markerFor(ctx, j.src, j.items)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -85,7 +87,9 @@ func (j *job) prepare(ctx context.Context, snap *repo.Snapshot, sel Selection) e
 }
 
 func (j *job) do(ctx context.Context) error {
-	if err := newWalker(j.p, j.p.dirs, j.src).items(ctx, j.items); err != nil {
+	walk := newWalker(j.p, j.p.dirs, j.src)
+	walk.want = j.want
+	if err := walk.items(ctx, j.items); err != nil {
 		return err
 	}
 	j.phase("plan")

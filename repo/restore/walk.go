@@ -20,6 +20,7 @@ type walker struct {
 	p    *plan
 	dirs *dirs
 	src  tree.Source
+	want func(*tree.Entry) bool // as of Selection
 	// entries is tree.Entries of src; tests put others in its place.
 	entries func(ctx context.Context, content []tree.Element, after string) iter.Seq2[*tree.Entry, error]
 	stack   []pending
@@ -141,6 +142,9 @@ func (w *walker) dir(ctx context.Context, open *openDir, d pending) error {
 			return nil
 		}
 		last = e.Name
+		if e.Type == tree.File && w.want != nil && !w.want(e) {
+			return nil
+		}
 		return w.add(ctx, open, d.node, e.Name, e)
 	}
 	for e, err := range w.entries(ctx, d.content, "") {

@@ -47,6 +47,8 @@ type compareOptions struct {
 	Restored *restore.Result // what the restore could not bring back is no difference; nil: it brought everything
 	Workers  int             // 0: two for each core
 
+	Want func(*tree.Entry) bool // of files in folders, which were restored; nil: all
+
 	buffered bool          // as where nothing can be read past the page cache
 	dropped  func(fd int)  // tests look at a file whose pages were dropped
 	walked   func(*folder) // tests change a folder whose names were listed

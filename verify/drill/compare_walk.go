@@ -155,6 +155,10 @@ func (m *merge) node(ctx context.Context, el *tree.Element) ([]tree.Element, err
 
 // entry meets the next entry of the snapshot.
 func (m *merge) entry(ctx context.Context, e *tree.Entry) error {
+	if want := m.w.c.o.Want; want != nil && e.Type == tree.File && !want(e) {
+		m.w.c.part.Store(true)
+		return nil
+	}
 	for ; m.next < m.names.Len(); m.next++ {
 		name := m.names.Name(m.next)
 		if name == e.Name {

@@ -26,7 +26,7 @@ func (x *run) newDocument() *verify.DrillDocument {
 		RTO:      verify.Recovery{Objective: x.o.RTO.Seconds(), Phases: []verify.Phase{}},
 		RPO:      verify.Exposure{Objective: x.o.RPO.Seconds()},
 		Compared: verify.Comparison{Differences: []verify.Difference{}, NotCompared: []string{}},
-		Conditions: verify.Conditions{Scenario: Cold, Full: true, IndexCold: true, Root: unix.Geteuid() == 0, CPUs: runtime.GOMAXPROCS(0),
+		Conditions: verify.Conditions{Scenario: x.o.Scenario, Full: x.o.Sample.All(), Sample: x.o.Sample.text(), IndexCold: x.o.Scenario != Warm, Root: unix.Geteuid() == 0, CPUs: runtime.GOMAXPROCS(0),
 			MemoryBytes: memory(), System: system(), NotIndependent: []string{}},
 	}
 }
@@ -41,7 +41,7 @@ func (x *run) describeHost() {
 // notIndependent says what lies on the host of the source and so would be lost with it: a host that replaces it would not have had it.
 func (x *run) notIndependent() []string {
 	out := []string{}
-	if !x.doc.Conditions.SourceHost {
+	if !x.doc.Conditions.SourceHost && x.o.Scenario != Site {
 		return out
 	}
 	if x.opened.KeyOnHost {

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/repo"
-	"savepoint/repo/restore"
 	"savepoint/verify"
 )
 
@@ -29,9 +28,24 @@ func WithDisk(o Options, change func(*unix.Statfs_t)) Options {
 
 // WithComparison returns options for a drill whose comparison ends with an error.
 func WithComparison(o Options, err error) Options {
-	o.compare = func(context.Context, *repo.Repo, *repo.Snapshot, string, *restore.Result) (verify.Comparison, bool, error) {
+	o.compare = func(context.Context, *repo.Repo, *repo.Snapshot, string, compareOptions) (verify.Comparison, bool, error) {
 		return verify.Comparison{}, false, err
 	}
+	return o
+}
+
+// WithStuckComparison returns options for a drill whose comparison does not end by itself.
+func WithStuckComparison(o Options) Options {
+	o.compare = func(ctx context.Context, _ *repo.Repo, _ *repo.Snapshot, _ string, _ compareOptions) (verify.Comparison, bool, error) {
+		<-ctx.Done()
+		return verify.Comparison{}, false, ctx.Err()
+	}
+	return o
+}
+
+// WithRandom returns options for a drill that draws this number.
+func WithRandom(o Options, draw float64) Options {
+	o.random = func() float64 { return draw }
 	return o
 }
 

@@ -1,7 +1,9 @@
 package drill
 
 import (
+	"cmp"
 	"context"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // Options of a drill. Open, Select and Scratch are needed.
 type Options struct {
 	// Open opens the repository as a host does that has nothing but the secret, with cache, an empty folder, for what may be
-	// forgotten. Its error is returned as it is: nothing was learnt, and nothing can be reported.
+	// forgotten; in a warm drill with what this host has. Its error is returned as it is: nothing was learnt, and nothing can be reported.
 	Open func(ctx context.Context, cache string) (Opened, error)
 	// Select chooses from all snapshots that can be read. An error that wraps repo.ErrNoSnapshot makes a drill that could not run;
 	// any other one is returned as it is, without a document.
@@ -26,6 +28,16 @@ type Options struct {
 	Configured    bool
 	// At is the moment of the incident; zero is that of the order.
 	At time.Time
+	// RandomWithin makes At a moment that is drawn from this time before the order, so far back as there are snapshots; zero: none is.
+	RandomWithin time.Duration
+	// Scenario is Cold, Warm or Site. Empty is Cold.
+	Scenario string
+	// Behind is how long the restores took that come before this one when the site is lost: its own recovery begins then.
+	Behind time.Duration
+	// Sample is what part of the files is restored. The zero value is all.
+	Sample Sample
+	// MaxDuration ends a drill that has not come to its end by then, counted from the order: it could not run. Zero: none.
+	MaxDuration time.Duration
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
 	Scratch  Scratch
@@ -47,6 +59,7 @@ type Options struct {
 	// Tests put others in their place.
 	statfs  func(path string) (unix.Statfs_t, error)
 	compare comparison
+	random  func() float64 // at least 0, below 1
 }
 
 // Opened is a repository, with what the drill must know of how it was opened.
@@ -97,10 +110,12 @@ func (o Options) withDefaults() Options {
 		o.statfs = statfs
 	}
 	if o.compare == nil {
-		o.compare = func(ctx context.Context, r *repo.Repo, s *repo.Snapshot, folder string, res *restore.Result) (verify.Comparison, bool, error) {
-			return compare(ctx, r, s, folder, compareOptions{Restored: res})
-		}
+		o.compare = compare
 	}
+	if o.random == nil {
+		o.random = rand.Float64
+	}
+	o.Scenario = cmp.Or(o.Scenario, Cold)
 	if o.Permit == nil {
 		o.Permit = func(*repo.Snapshot, string) error { return nil }
 	}

@@ -8,14 +8,19 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/restore"
+	"savepoint/repo/tree"
 	"savepoint/verify"
 )
 
-// Cold is the scenario of a host that has nothing: no cache and no index.
-const Cold = "cold"
+// The scenarios.
+const (
+	Cold = "cold" // a host that has nothing: no cache and no index
+	Warm = "warm" // this host, with its cache and its index
+	Site = "site" // as Cold, and everything else is restored on the same host
+)
 
 // comparison compares a restored folder with the manifest, and says whether it read from disk.
-type comparison func(ctx context.Context, r *repo.Repo, s *repo.Snapshot, folder string, res *restore.Result) (verify.Comparison, bool, error)
+type comparison func(ctx context.Context, r *repo.Repo, s *repo.Snapshot, folder string, o compareOptions) (verify.Comparison, bool, error)
 
 // run is one drill.
 type run struct {
@@ -26,6 +31,7 @@ type run struct {
 	opened  Opened
 	known   bool // which source it is about
 	snaps   []*repo.Snapshot
+	want    func(*tree.Entry) bool // files of the sample; nil: all
 	res     *restore.Result
 	cannot  error // why the drill did not come to its end
 	refused error // what ended it without a document
@@ -43,6 +49,9 @@ func Run(ctx context.Context, o Options) (*verify.DrillDocument, error) {
 	}
 	defer x.leave()
 	x.watch = newStopwatch(x.o.Now, asleep) // the order
+	if x.o.Scenario == Site {
+		x.watch.wait = x.o.Behind
+	}
 	var err error
 	if x.opened, err = o.Open(ctx, x.scratch.cache()); err != nil {
 		return nil, err
@@ -116,16 +125,13 @@ func (x *run) begin(lease time.Time) {
 
 // drill does what is done under the lease.
 func (x *run) drill(ctx context.Context) {
-	choice, err := x.choose(ctx)
-	x.watch.lap("select")
-	if err == nil && x.refused == nil {
-		x.chosen(choice)
-		err = x.restore(ctx, choice.Snapshot)
+	x.known = x.o.Configured
+	limited, stop := x.deadline(ctx)
+	defer stop()
+	x.cannot = x.recover(limited)
+	if errors.Is(context.Cause(limited), errTooLong) && x.cannot != nil {
+		x.cannot = x.tooLong()
 	}
-	if err == nil && x.refused == nil && x.res != nil {
-		err = x.check(ctx, choice.Snapshot)
-	}
-	x.cannot = err
 	if x.refused != nil || ctx.Err() != nil {
 		return
 	}
@@ -140,6 +146,37 @@ func (x *run) drill(ctx context.Context) {
 	if err := x.finish(); err != nil {
 		x.later(err)
 	}
+}
+
+// recover restores the snapshot that is wanted, and older ones when damage has taken something of it. Its error is why there is nothing
+// to be said of the data.
+func (x *run) recover(ctx context.Context) error {
+	choice, err := x.choose(ctx)
+	x.watch.lap("select")
+	if err != nil || x.refused != nil {
+		return err
+	}
+	manifests := x.doc.DamagedCnt // newer ones, which damage took: this one is what is tried instead
+	if err := x.attempt(ctx, choice); err != nil {
+		return err
+	}
+	if x.doc.DamagedCnt == manifests && x.doc.Compared.DifferenceCount == 0 {
+		return nil
+	}
+	return x.fallBack(ctx, choice.Snapshot)
+}
+
+// attempt restores one snapshot and compares it.
+func (x *run) attempt(ctx context.Context, c repo.Choice) error {
+	x.chosen(c)
+	x.want = x.o.Sample.of(c.Snapshot, x.o.Run)
+	if err := x.restore(ctx, c.Snapshot); err != nil || x.res == nil {
+		return err
+	}
+	if x.want != nil && x.res.Files == 0 && c.Stats.Files > 0 && !lossy(x.doc) {
+		return fmt.Errorf("%w: it holds none of the %s of snapshot %s", errEmptySample, count(c.Stats.Files, "file", "files"), c.Short())
+	}
+	return x.check(ctx, c.Snapshot)
 }
 
 // choose lists the snapshots and selects one. Manifests that cannot be read and might have been chosen are damage.
@@ -158,6 +195,11 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 	case err != nil:
 		x.refused = err
 		return choice, nil
+	}
+	if x.o.RandomWithin > 0 {
+		if choice, err = x.draw(choice); err != nil {
+			return choice, err
+		}
 	}
 	x.lostManifests(bad, choice.Name)
 	return choice, nil
@@ -185,7 +227,7 @@ func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
 	if err := x.o.Permit(s, target); err != nil {
 		return err
 	}
-	res, err := restore.Run(ctx, x.opened.Repo, s, restore.Selection{}, restore.Options{
+	res, err := restore.Run(ctx, x.opened.Repo, s, restore.Selection{Want: x.want}, restore.Options{
 		Target: target, Now: x.o.Now,
 		Approve: func(p restore.Plan) error { return x.o.checkSpace(x.scratch.path, p) },
 		Events: restore.Events{
@@ -219,7 +261,7 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 		x.o.Events.Comparing(d.Restored.Files, d.Restored.Bytes)
 	}
 	began := x.o.Now()
-	c, dropped, err := x.o.compare(ctx, x.opened.Repo, s, x.scratch.restored(), x.res)
+	c, dropped, err := x.o.compare(ctx, x.opened.Repo, s, x.scratch.restored(), compareOptions{Restored: x.res, Want: x.want})
 	if err == nil {
 		err = x.scratch.same()
 	}

@@ -207,6 +207,14 @@ func (s *scratch) keep() error {
 	return nil
 }
 
+// again removes what was restored, so that there is room for another restore.
+func (s *scratch) again() error {
+	if err := errors.Join(s.same(), removeAll(s.restored(), "")); err != nil {
+		return fmt.Errorf("remove what was restored: %w", err)
+	}
+	return nil
+}
+
 // clear removes all that is in the folder but the lock. After an error the folder is left to the next drill.
 func (s *scratch) clear() error {
 	if err := emptyFolder(s.dir, lockName); err != nil {

@@ -40,7 +40,11 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		if d.RPO.Since == nil {
 			least = "at least "
 		}
-		fmt.Fprintf(&b, ", RTO %s%s, RPO %s%s%s", SpanText(seconds(d.RTO.Seconds)), objectiveText(d.RTO.Objective, d.RTO.Judged, d.RTO.Met),
+		name := "RTO"
+		if !d.Conditions.Full || d.Conditions.Scenario == Warm {
+			name = "no RTO, took"
+		}
+		fmt.Fprintf(&b, ", %s %s%s, RPO %s%s%s", name, SpanText(seconds(d.RTO.Seconds)), objectiveText(d.RTO.Objective, d.RTO.Judged, d.RTO.Met),
 			least, SpanText(seconds(d.RPO.Seconds)), objectiveText(d.RPO.Objective, d.RPO.Judged, d.RPO.Met))
 	}
 	return b.String()

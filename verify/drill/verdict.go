@@ -29,11 +29,11 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	j := judgement{verdict: verify.Restored}
 	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0
 	whole := !damage && cannot == nil
-	doubts := doubtsOf(d.Conditions)
+	chosen, doubts := doubtsOf(d.Conditions)
 	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && !d.Conditions.Alone {
 		doubts = append(doubts, "another drill ran on this host at the same time")
 	}
-	j.rtoJudged = whole && len(doubts) == 0
+	j.rtoJudged = whole && len(chosen)+len(doubts) == 0
 	j.rtoMet = j.rtoJudged && d.RTO.Objective > 0 && d.RTO.Seconds <= d.RTO.Objective
 	j.rpoJudged = whole
 	j.rpoMet = j.rpoJudged && d.RPO.Objective > 0 && d.RPO.Since != nil && d.RPO.Seconds <= d.RPO.Objective
@@ -47,12 +47,13 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 		j.verdict = verify.CouldNotRun
 	case rtoMissed || rpoMissed:
 		j.verdict = verify.ObjectiveMissed
-	case d.RTO.Objective > 0 && !j.rtoJudged:
+	case d.RTO.Objective > 0 && len(doubts) > 0:
 		j.verdict = verify.Inconclusive
 	}
 	j.exit = exits[j.verdict]
 
 	j.damageReasons(d)
+	j.olderReasons(d)
 	if cannot != nil {
 		j.reason("%s", oneLine(cannot))
 	}
@@ -64,7 +65,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 		j.rpoReason(d.RPO)
 	}
 	if whole && d.RTO.Objective > 0 && !j.rtoJudged {
-		for _, doubt := range doubts {
+		for _, doubt := range append(chosen, doubts...) {
 			j.reason("The RTO could not be judged: %s.", doubt)
 		}
 	}
@@ -102,6 +103,21 @@ func (j *judgement) damageReasons(d verify.DrillDocument) {
 	}
 }
 
+// olderReasons says what came of the snapshots that were tried instead.
+func (j *judgement) olderReasons(d verify.DrillDocument) {
+	if len(d.Older) == 0 {
+		return
+	}
+	last := d.Older[len(d.Older)-1]
+	if !last.Whole {
+		j.reason("None of %s came back whole either.", count(uint64(len(d.Older)), "older snapshot", "older snapshots"))
+		return
+	}
+	j.reason("Snapshot %s, read to %s, came back whole; the RTO counts all %d tries.", short(last.Snapshot), last.WindowEnd.UTC().Format("2006-01-02 15:04:05Z"), len(d.Older)+1)
+}
+
+func short(id string) string { return id[:min(8, len(id))] }
+
 func (j *judgement) rpoReason(r verify.Exposure) {
 	if r.Since == nil {
 		j.reason("The RPO of %s was missed: there is no complete snapshot, at or before this one, that it could be counted from.", AgeText(seconds(r.Objective)))
@@ -124,23 +140,23 @@ func incompleteText(d verify.DrillDocument) string {
 }
 
 // doubtsOf returns why a time that was measured under these conditions must not be held against an objective, whether it is within it or
-// not.
-func doubtsOf(c verify.Conditions) []string {
-	var doubts []string
+// not: what was chosen so, of which nobody expects it, and what kept the drill from it.
+func doubtsOf(c verify.Conditions) (chosen, doubts []string) {
 	for _, d := range []struct {
 		holds bool
+		to    *[]string
 		text  string
 	}{
-		{c.Scenario != Cold, "this was no drill of a host that has nothing"},
-		{!c.IndexCold, "an index of this host was used"},
-		{!c.Full, "only a part of the snapshot was restored"},
-		{c.Throttled, "--limit-download held the restore back"},
+		{c.Scenario != Cold && c.Scenario != Site, &chosen, "this was no drill of a host that has nothing"},
+		{!c.Full, &chosen, "only a part of the snapshot was restored"},
+		{c.Scenario != Warm && !c.IndexCold, &doubts, "an index of this host was used"},
+		{c.Throttled, &doubts, "--limit-download held the restore back"},
 	} {
 		if d.holds {
-			doubts = append(doubts, d.text)
+			*d.to = append(*d.to, d.text)
 		}
 	}
-	return doubts
+	return chosen, doubts
 }
 
 func count(n uint64, one, many string) string {

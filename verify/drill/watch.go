@@ -18,6 +18,7 @@ type stopwatch struct {
 	order time.Time
 	at    time.Time
 	seen  Count
+	wait  time.Duration // before the order: other restores
 	parts [len(phases)]verify.Phase
 	spent [len(phases)]time.Duration
 }
@@ -71,12 +72,15 @@ func (w *stopwatch) since() time.Duration { return w.now().Sub(w.order) }
 
 // fill writes the phases, and what they add up to.
 func (w *stopwatch) fill(r *verify.Recovery) {
-	total := time.Duration(0)
+	total := w.wait
 	r.Phases = make([]verify.Phase, len(phases))
 	for i, name := range phases {
 		r.Phases[i] = w.parts[i]
 		r.Phases[i].Name, r.Phases[i].Seconds = name, w.spent[i].Seconds()
 		total += w.spent[i]
+	}
+	if w.wait > 0 {
+		r.Phases = append([]verify.Phase{{Name: "wait", Seconds: w.wait.Seconds()}}, r.Phases...)
 	}
 	r.Seconds = total.Seconds()
 }

@@ -1,0 +1,224 @@
+package drill_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"savepoint/repo"
+	"savepoint/repo/restore"
+	"savepoint/verify"
+	"savepoint/verify/drill"
+)
+
+// spoil flips a bit in every pack that is not in keep.
+func (w *world) spoil(keep map[string]bool) {
+	w.t.Helper()
+	for _, name := range w.packs() {
+		if keep[name] {
+			continue
+		}
+		b, err := w.st.Get(w.t.Context(), name, 0, -1, nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b[len(b)/2] ^= 1
+		w.st.Replace(name, b)
+	}
+}
+
+func (w *world) packs() []string {
+	var out []string
+	for _, name := range w.st.Objects() {
+		if strings.HasPrefix(name, "data/") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// later makes a snapshot an hour after the last one, with a file that the one before did not have.
+func (w *world) later() *repo.Snapshot {
+	w.t.Helper()
+	w.clock = w.clock.Add(time.Hour)
+	w.file("region", noise(byte(w.clock.Hour()), 3<<20))
+	return w.backup("world-1")
+}
+
+// TestFallBack drills a source whose two newest snapshots are damaged: the third comes back, and the verdict stays damage.
+func TestFallBack(t *testing.T) {
+	w := newWorld(t)
+	keep := map[string]bool{}
+	for _, p := range w.packs() {
+		keep[p] = true
+	}
+	w.later()
+	newest := w.later()
+	w.spoil(keep)
+	w.clock = w.clock.Add(time.Hour)
+	o := w.options()
+	o.RPO = time.Nanosecond
+	d, err := w.run(o, verify.Damage, 4)
+	if !errors.Is(err, drill.ErrDamage) || d.Snapshot != newest.ID() || d.DamagedCnt != 1 || len(d.Older) != 2 || d.Older[0].Whole || d.Older[0].DamagedCnt != 1 || !d.Older[1].Whole {
+		t.Fatalf("%v, %+v", err, d)
+	}
+	last := d.Older[1]
+	if last.Compared.Files != 2 || last.Compared.DifferenceCount != 0 || last.Restored.Bytes != 3<<20+8 || last.Snapshot == newest.ID() {
+		t.Errorf("%+v", last)
+	}
+	if want := d.Incident.Sub(last.WindowStart).Seconds(); d.RPO.Seconds != want || want < 3*3600-60 || d.RPO.Judged || d.RTO.Judged {
+		t.Errorf("%+v, want %v", d.RPO, want)
+	}
+	if !strings.Contains(strings.Join(d.Reasons, " "), "came back whole; the RTO counts all 3 tries") {
+		t.Errorf("%q", d.Reasons)
+	}
+	if _, stored := w.report(); stored == nil || len(stored.Older) != 2 {
+		t.Errorf("reported %+v", stored)
+	}
+}
+
+// TestFallBackTime counts the restores of all tries in the RTO and no comparison: the clock moves by a minute whenever a comparison begins.
+func TestFallBackTime(t *testing.T) {
+	w := newWorld(t)
+	keep := map[string]bool{}
+	for _, p := range w.packs() {
+		keep[p] = true
+	}
+	w.later()
+	w.spoil(keep)
+	o := w.options()
+	skew := time.Duration(0)
+	o.Now = func() time.Time { return time.Now().Add(skew) }
+	o.Events.Comparing = func(uint64, uint64) { skew += time.Minute }
+	o.Events.Planned = func(restore.Plan) { skew += time.Hour }
+	d, _ := w.run(o, verify.Damage, 4)
+	if s := d.RTO.Seconds; s < 7200 || s > 7230 || len(d.Older) != 1 || !d.Older[0].Whole {
+		t.Errorf("RTO %v, %d older", s, len(d.Older))
+	}
+}
+
+// TestNothingWhole has no snapshot that comes back.
+func TestNothingWhole(t *testing.T) {
+	w := newWorld(t)
+	w.later()
+	w.spoil(nil)
+	d, _ := w.run(w.options(), verify.Damage, 4)
+	if len(d.Older) != 1 || d.Older[0].Whole || !strings.Contains(strings.Join(d.Reasons, " "), "None of 1 older snapshot came back whole") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestRandomWithin(t *testing.T) {
+	w := newWorld(t)
+	first := w.clock
+	for range 4 {
+		w.later()
+	}
+	w.clock = w.clock.Add(time.Hour)
+	for i, draw := range []float64{0, 0.5, 0.999999} {
+		o := drill.WithRandom(w.options(), draw)
+		o.RandomWithin = 30 * 24 * time.Hour
+		d, _ := w.run(o, verify.Restored, 0)
+		if d.At == nil || d.At.Before(first) || d.At.After(d.Ordered) || d.WindowEnd.After(*d.At) || d.RandomWithin != 30*86400 {
+			t.Fatalf("%d: %+v", i, d)
+		}
+		if got := d.At.Sub(first); got.Round(time.Minute) != time.Duration(draw*float64(5*time.Hour)).Round(time.Minute) {
+			t.Errorf("drew %v after the first snapshot for %v", got, draw)
+		}
+	}
+	// Of a window shorter than what there is the oldest snapshots are no part.
+	o := drill.WithRandom(w.options(), 0)
+	o.RandomWithin = 90 * time.Minute
+	if d, _ := w.run(o, verify.Restored, 0); d.Ordered.Sub(*d.At) != 90*time.Minute {
+		t.Errorf("%v before the order", d.Ordered.Sub(*d.At))
+	}
+}
+
+func TestSample(t *testing.T) {
+	w := newWorld(t)
+	for i := range 400 {
+		w.file(fmt.Sprintf("many/%d", i), fmt.Append(nil, i))
+	}
+	if err := os.Link(filepath.Join(w.source, "many/7"), filepath.Join(w.source, "other")); err != nil {
+		t.Fatal(err)
+	}
+	w.clock = w.clock.Add(time.Hour)
+	w.backup("world-1")
+	drawn := map[uint64]bool{}
+	for range 3 {
+		o := w.options()
+		o.Sample.Share = 0.25
+		d, _ := w.run(o, verify.Restored, 0)
+		if n := d.Restored.Files; n < 50 || n > 150 || d.Compared.Files < n || d.Compared.DifferenceCount != 0 || d.Conditions.Full || d.Conditions.Sample != "25%" || d.RTO.Judged {
+			t.Errorf("%+v, %+v, %+v", d.Restored, d.Compared, d.Conditions)
+		}
+		drawn[d.Restored.Bytes] = true
+	}
+	if len(drawn) == 1 {
+		t.Error("every run draws the same files")
+	}
+	o := w.options()
+	o.Sample.Share = 1e-12
+	if _, err := w.run(o, verify.CouldNotRun, 1); err == nil || !strings.Contains(err.Error(), "none of the 402 files") && !strings.Contains(err.Error(), "none of the 403 files") {
+		t.Errorf("an empty sample: %v", err)
+	}
+	o = w.options()
+	o.Sample.Bytes = 1 << 40 // more than there is
+	if d, _ := w.run(o, verify.Restored, 0); d.Restored.Files < 402 {
+		t.Errorf("%+v", d.Restored)
+	}
+	o = w.options()
+	o.Sample.Share = 0.5
+	done := false
+	o.Events.Comparing = func(uint64, uint64) { // what was restored and is gone is seen
+		if done {
+			return // an older snapshot
+		}
+		done = true
+		names, err := filepath.Glob(filepath.Join(w.base, o.Run, "restored", "many", "*"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		if err := os.Remove(names[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, _ := w.run(o, verify.Damage, 4); d.Compared.DifferenceCount == 0 {
+		t.Errorf("%+v", d.Compared)
+	}
+}
+
+// TestMaxDuration ends a drill in the middle of its restore: it could not run, and says so in a report.
+func TestMaxDuration(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.MaxDuration = time.Minute
+	skew := time.Duration(0)
+	o.Now = func() time.Time { return time.Now().Add(skew) }
+	open := o.Open
+	o.Open = func(ctx context.Context, cache string) (drill.Opened, error) {
+		skew = 2 * time.Minute // the storage answered that late
+		return open(ctx, cache)
+	}
+	o.Dataset, o.Host, o.Configured = "world", "world-1", true
+	d, err := w.run(o, verify.CouldNotRun, 1)
+	if err == nil || !strings.Contains(err.Error(), "ended after 1m, before anything was restored") || d.Restored.Files != 0 {
+		t.Errorf("%v, %+v", err, d)
+	}
+	if rep, _ := w.report(); rep == nil || rep.Exit != 1 {
+		t.Errorf("%+v", rep)
+	}
+	o = drill.WithStuckComparison(w.options())
+	o.MaxDuration = 300 * time.Millisecond
+	if _, err := w.run(o, verify.CouldNotRun, 1); err == nil || !strings.Contains(err.Error(), "ended after 300ms") {
+		t.Errorf("%v", err)
+	}
+	o = w.options()
+	o.MaxDuration = time.Hour
+	w.run(o, verify.Restored, 0)
+}
