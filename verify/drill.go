@@ -44,6 +44,7 @@ type DrillDocument struct {
 	RPO        Exposure   `json:"rpo"`             // age of what came back
 	Restored   Restore    `json:"restored"`        // what came back
 	Compared   Comparison `json:"compared"`        // what was read again from disk
+	Loss       *LossSet   `json:"loss,omitempty"`  // what of the live source would be lost; nil: nobody asked
 	Conditions Conditions `json:"conditions"`      // under which all this was measured
 	Damaged    []Lost     `json:"damaged"`         // what the repository lost; at most MaxListed
 	DamagedCnt uint64     `json:"damaged_count"`   // all of them
@@ -51,6 +52,31 @@ type DrillDocument struct {
 	Program    string     `json:"program"`         // version
 	Run        string     `json:"run"`             // ID of the run
 	Kept       string     `json:"kept,omitempty"`  // folder in which the restored data was left
+}
+
+// LossSet is what of a live source a restore would not bring back. Files are those that are new or have changed, Bytes those of them that are not
+// in the snapshot at the same place of the same file.
+type LossSet struct {
+	Files        uint64     `json:"files"`
+	Bytes        uint64     `json:"bytes"`
+	New          uint64     `json:"new_files"`
+	Changed      uint64     `json:"changed_files"`
+	Same         uint64     `json:"same_files"`     // compared, and as in the snapshot
+	Others       uint64     `json:"others"`         // links, devices and the like that are new or of another type
+	Gone         uint64     `json:"gone_entries"`   // in the snapshot, and no longer there
+	Moving       uint64     `json:"moving_entries"` // removed or replaced while they were compared
+	Unreadable   uint64     `json:"unreadable_entries"`
+	Listed       []LostFile `json:"listed"` // lost or unreadable, in order of path; at most MaxListed
+	Damaged      []LostFile `json:"silently_different"`
+	DamagedCount uint64     `json:"silently_different_count"` // other bytes, though nothing has changed the file since it was read: damage
+	Seconds      float64    `json:"seconds"`
+}
+
+// LostFile is a file of the live source that a restore would not bring back as it is.
+type LostFile struct {
+	Path  string `json:"path"`
+	Bytes uint64 `json:"bytes"`
+	What  string `json:"what"`
 }
 
 // Older is a snapshot that was restored because a newer one did not come back whole. Lists are shortened to the first entries.

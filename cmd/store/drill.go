@@ -86,8 +86,9 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 		Open: open, Select: func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(o, snaps) },
 		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
 		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
-		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Keep:   o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+		AgainstSource: o.modes.against,
+		Permit:        func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Keep:          o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
 	})
 }
 

@@ -16,8 +16,8 @@ import (
 type drillModes struct {
 	scenario, within, sample, most string
 
-	all  bool
-	want struct {
+	all, against bool
+	want         struct {
 		within, most time.Duration
 		sample       drill.Sample
 	}
@@ -28,6 +28,7 @@ func (m *drillModes) register(f *pflag.FlagSet) {
 	f.StringVar(&m.scenario, "scenario", drill.Cold, "`cold`: a host that has nothing; warm: this host with its cache, which gives no RTO;\nsite (with --all): everything is restored on one host, and who comes later waits")
 	f.StringVar(&m.within, "random-within", "", "the incident is at a moment that is drawn from this `TIME` before now, such as 30d")
 	f.StringVar(&m.sample, "sample", "", "restore only a `PART` of the files, drawn anew every time: 5% or 10GiB; this gives no RTO")
+	f.BoolVar(&m.against, "against-source", false, "on the host of the source: read all of it, and say what a restore would not bring back")
 	f.StringVar(&m.most, "max-duration", "", "end the drill after this `DURATION`; it could not run then")
 }
 
@@ -91,6 +92,9 @@ func (m *drillModes) words() []string {
 		if f[1] != "" {
 			out = append(out, f[:]...)
 		}
+	}
+	if m.against {
+		out = append(out, "--against-source")
 	}
 	if cmp.Or(m.scenario, drill.Cold) != drill.Cold {
 		out = append(out, "--scenario", m.scenario)

@@ -208,6 +208,11 @@ func (x *run) report(ctx context.Context) error {
 	d := *x.doc
 	document, err := verify.Encode(&d)
 	for most := 100; err != nil && most > 0; most /= 10 {
+		if d.Loss != nil {
+			short := *d.Loss
+			short.Listed, short.Damaged = short.Listed[:min(most, len(short.Listed))], short.Damaged[:min(most, len(short.Damaged))]
+			d.Loss = &short
+		}
 		d.Damaged, d.Compared.Differences = d.Damaged[:min(most, len(d.Damaged))], d.Compared.Differences[:min(most, len(d.Compared.Differences))]
 		document, err = verify.Encode(&d)
 	}

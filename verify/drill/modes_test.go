@@ -222,3 +222,7 @@ func TestMaxDuration(t *testing.T) {
 	o.MaxDuration = time.Hour
 	w.run(o, verify.Restored, 0)
 }
+
+func selectSource(host string) func([]*repo.Snapshot) (repo.Choice, error) {
+	return func(snaps []*repo.Snapshot) (repo.Choice, error) { return repo.Select(snaps, repo.Query{Host: host}) }
+}

@@ -25,7 +25,7 @@ func (x *run) fallBack(ctx context.Context, failed *repo.Snapshot) error {
 		if err := x.scratch.again(); err != nil {
 			return err
 		}
-		x.o.Events.Notice(fmt.Sprintf("not all came back; trying the snapshot before it, read to %s", s.End().UTC().Format("2006-01-02 15:04:05Z")))
+		x.o.Events.Notice(fmt.Sprintf("not all came back; trying snapshot %s, the one before it", s.Short()))
 		choice, err := repo.Select(x.snaps, repo.Query{ID: s.ID(), Dataset: s.Dataset, Host: s.Host})
 		if err != nil {
 			return fmt.Errorf("choose an older snapshot: %w", err)

@@ -38,6 +38,8 @@ type Options struct {
 	Sample Sample
 	// MaxDuration ends a drill that has not come to its end by then, counted from the order: it could not run. Zero: none.
 	MaxDuration time.Duration
+	// AgainstSource compares the live source, on whose host this runs, with the snapshot: it says what would be lost now.
+	AgainstSource bool
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
 	Scratch  Scratch

@@ -160,6 +160,9 @@ func (x *run) recover(ctx context.Context) error {
 	if err := x.attempt(ctx, choice); err != nil {
 		return err
 	}
+	if err := x.against(ctx, choice.Snapshot); err != nil {
+		return err
+	}
 	if x.doc.DamagedCnt == manifests && x.doc.Compared.DifferenceCount == 0 {
 		return nil
 	}
@@ -169,6 +172,9 @@ func (x *run) recover(ctx context.Context) error {
 // attempt restores one snapshot and compares it.
 func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	x.chosen(c)
+	if x.o.AgainstSource && !x.doc.Conditions.SourceHost {
+		return fmt.Errorf("--against-source: this host is %s, the source is on %s", x.doc.Conditions.Machine, c.Host)
+	}
 	x.want = x.o.Sample.of(c.Snapshot, x.o.Run)
 	if err := x.restore(ctx, c.Snapshot); err != nil || x.res == nil {
 		return err

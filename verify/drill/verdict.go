@@ -27,7 +27,7 @@ var exits = map[verify.Verdict]int{
 // come to its end; nil: it did. Damage weighs most, for it is known whatever else went wrong. The two objectives are judged apart.
 func judge(d verify.DrillDocument, cannot error) judgement {
 	j := judgement{verdict: verify.Restored}
-	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0
+	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0
 	whole := !damage && cannot == nil
 	chosen, doubts := doubtsOf(d.Conditions)
 	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && !d.Conditions.Alone {
@@ -53,6 +53,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	j.exit = exits[j.verdict]
 
 	j.damageReasons(d)
+	j.lossReasons(d.Loss)
 	j.olderReasons(d)
 	if cannot != nil {
 		j.reason("%s", oneLine(cannot))
@@ -100,6 +101,23 @@ func (j *judgement) damageReasons(d verify.DrillDocument) {
 			verb = "is"
 		}
 		j.reason("After the restore %s %s not as backed up%s.", count(n, "entry", "entries"), verb, first)
+	}
+}
+
+// lossReasons says what silently differs from the source, and what could not be compared with it.
+func (j *judgement) lossReasons(l *verify.LossSet) {
+	if l == nil {
+		return
+	}
+	if n := l.DamagedCount; n > 0 {
+		verb := "have"
+		if n == 1 {
+			verb = "has"
+		}
+		j.reason("%s of the source %s other bytes than in the snapshot, though nothing has changed them since; the first is %s.", count(n, "file", "files"), verb, printable(l.Damaged[0].Path))
+	}
+	if l.Unreadable > 0 {
+		j.reason("%s of the source could not be read: what is lost is not known in full.", count(l.Unreadable, "entry", "entries"))
 	}
 }
 
