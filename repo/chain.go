@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -24,10 +25,35 @@ type chain struct {
 }
 
 func (r *Repo) chainFile(dataset, host string) string {
-	if r.o.Chains != "" {
-		return filepath.Join(r.o.Chains, r.id.String(), "chain-"+r.SourceTag(dataset, host))
+	return r.chainFileOf(r.SourceTag(dataset, host))
+}
+
+// chainFileOf returns the file of the chain of a source, by its tag; "" when there is none.
+func (r *Repo) chainFileOf(tag string) string {
+	name := "chain-" + tag
+	if r.o.Place != "" {
+		id := blake3.Sum256([]byte(r.o.Place))
+		name += "-" + hex.EncodeToString(id[:4])
 	}
-	return r.cacheFile(r.id, "chain-"+r.SourceTag(dataset, host))
+	if r.o.Chains != "" {
+		return filepath.Join(r.o.Chains, r.id.String(), name)
+	}
+	return r.cacheFile(r.id, name)
+}
+
+// forgetChains makes the next reports of this host begin new chains here: those that it remembers may have gone on elsewhere.
+func (r *Repo) forgetChains() {
+	pattern := r.chainFileOf("????????")
+	if pattern == "" {
+		return
+	}
+	files, err := fs.Glob(os.DirFS(filepath.Dir(pattern)), filepath.Base(pattern)) // the folder's own name may have what a pattern has
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(filepath.Join(filepath.Dir(pattern), f)))
+	}
+	if err != nil {
+		r.o.Logger.Warn("chains of reports could not be forgotten: verify may miss reports that were written elsewhere", "err", err)
+	}
 }
 
 func (r *Repo) loadChain(dataset, host string) chain {

@@ -86,7 +86,7 @@ type Adopted struct {
 
 // Adopt makes a copy of a repository a repository of its own: it compares the index with the packs that are there, verifies that
 // every snapshot's tree is whole and every chunk of it is in a pack, and then puts a mark that declares these snapshots, and the segments that
-// are whole, as on time. It reads no data packs. A snapshot that is not whole is an error, which wraps ErrCorrupt and names what is missing;
+// are whole, as on time. Reports of this host begin new chains then. It reads no data packs. A snapshot that is not whole is an error, which wraps ErrCorrupt and names what is missing;
 // then nothing is marked. Interrupted ones that are not whole are left out. Nothing else may write to the repository meanwhile.
 func (r *Repo) Adopt(ctx context.Context) (*Adopted, error) {
 	if r.readOnly != nil {
@@ -151,6 +151,9 @@ func (r *Repo) adopt(ctx context.Context) (*Adopted, error) {
 		return nil, err
 	}
 	_, _, err = r.putSealed(ctx, seal.Mark, "marks/"+idHex(newID()), payload)
+	if err == nil {
+		r.forgetChains()
+	}
 	return res, err
 }
 

@@ -2,12 +2,14 @@ package repo_test
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"savepoint/repo"
+	"savepoint/repo/record"
 	"savepoint/repo/storage/mem"
 )
 
@@ -58,6 +60,43 @@ func TestAdopt(t *testing.T) {
 	snap := mustSave(t, r, "world", files{"a": "1", "b": "2", "c": "3"})
 	if snap.Seq != 2 {
 		t.Errorf("backup after adopt has seq %d", snap.Seq)
+	}
+}
+
+// TestAdoptBeginsChains adopts a copy in the place of the original, which has got reports since it was copied: those of this host begin new chains,
+// so that no report of theirs is missed.
+func TestAdoptBeginsChains(t *testing.T) {
+	st := mem.New(nil)
+	newRepo(t, st)
+	dir := filepath.Join(t.TempDir(), "a[b]")
+	open := func(st *mem.Store) *repo.Repo {
+		t.Helper()
+		r, err := repo.Open(t.Context(), st, secret, repo.Options{Cache: dir, Place: "/r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	report := func(r *repo.Repo) *record.Report {
+		t.Helper()
+		rep := &record.Report{Kind: record.DrillReport}
+		if err := r.PutReport(t.Context(), "world", "host", rep); err != nil {
+			t.Fatal(err)
+		}
+		return rep
+	}
+	mustSave(t, open(st), "world", files{"a": "1"})
+	first := report(open(st))
+	c := copyOf(st, time.Now().Add(3*time.Hour))
+	report(open(st))
+	if a, err := open(c).Adopt(t.Context()); err != nil || a.Already {
+		t.Fatalf("adopt: %+v, %v", a, err)
+	}
+	if rep := report(open(c)); rep.Seq != 1 || rep.Writer == first.Writer {
+		t.Errorf("after adopt comes report %d of writer %x, who has report %d elsewhere", rep.Seq, rep.Writer, rep.Seq-1)
+	}
+	if rep := report(open(c)); rep.Seq != 2 {
+		t.Errorf("then comes report %d", rep.Seq)
 	}
 }
 

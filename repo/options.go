@@ -29,6 +29,9 @@ type Options struct {
 	// Chains is the folder for chains of reports alone; empty: that of Cache. A drill works with an empty cache, and its reports
 	// follow those of this host all the same.
 	Chains string
+	// Place says where the repository lies, as this host names it. Chains of reports are of one place: who works with a repository and with
+	// a copy of it continues the one in the one and the other in the other. Empty: all are one place.
+	Place string
 	// Sealers is how many goroutines compress and seal; 0 is one for each core.
 	Sealers int
 	// PackBuffers is how many packs a session may have open or on their way to the store at a time; each is 36 MiB of memory.

@@ -35,8 +35,12 @@ func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
 	return r.reports(ctx, func(*StoredReport) {})
 }
 
-// reports is Reports, and hands each report to take, which may take out of it what needs no keeping, before others are read that do not
+// TakeReports is Reports, and hands each report to take, which may take out of it what needs no keeping, before others are read that do not
 // fit into memory beside it. Take is called by many goroutines.
+func (r *Repo) TakeReports(ctx context.Context, take func(*StoredReport)) ([]*StoredReport, error) {
+	return r.reports(ctx, take)
+}
+
 func (r *Repo) reports(ctx context.Context, take func(*StoredReport)) ([]*StoredReport, error) {
 	infos, err := r.list(ctx, "reports/")
 	if err != nil {

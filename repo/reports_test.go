@@ -3,6 +3,7 @@ package repo_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,42 @@ func TestChainsApart(t *testing.T) {
 	reps, err := openRepo(t, m).Reports(t.Context())
 	if err != nil || len(reps) != 2 || reps[1].Seq != 2 {
 		t.Errorf("%d reports, %v", len(reps), err)
+	}
+}
+
+// TestChainsOfPlaces continues the chain of a repository in it, and that of its copy in the copy, from one cache folder.
+func TestChainsOfPlaces(t *testing.T) {
+	original := mem.New(nil)
+	newRepo(t, original)
+	dir := t.TempDir()
+	put := func(st *mem.Store, place string) {
+		t.Helper()
+		r, err := repo.Open(t.Context(), st, secret, repo.Options{Cache: dir, Place: place})
+		if err == nil {
+			err = r.PutReport(t.Context(), "world", "host", &record.Report{Kind: record.DrillReport})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(original, "/r")
+	other := original.Clone()
+	for range 2 {
+		put(original, "/r")
+		put(other, "/copy")
+	}
+	for st, want := range map[*mem.Store][]uint64{original: {1, 2, 3}, other: {1, 1, 2}} {
+		reps, err := openRepo(t, st).Reports(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for _, rep := range reps {
+			got = append(got, rep.Seq)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("reports are numbered %v, want %v", got, want)
+		}
 	}
 }
 

@@ -69,7 +69,9 @@ type Finding struct {
 	// Snapshots and Files say how many need what is damaged; a file counts once in each snapshot.
 	Snapshots uint64 `json:"snapshots"`
 	Files     uint64 `json:"files"`
-	Next      string `json:"next"` // the next command, or what else to do
+	Next      string `json:"next"` // what to do next, in words with commands in them
+	// Commands are those in Next, each runnable as it stands, on the host that Next names.
+	Commands []string `json:"commands"`
 }
 
 // Harm is what a finding costs.

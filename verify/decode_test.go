@@ -44,6 +44,42 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// TestUnknown leaves out of a document what is not known, and reads back what is.
+func TestUnknown(t *testing.T) {
+	b, err := verify.Encode(&verify.DrillDocument{Verdict: verify.CouldNotRun})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unknown := range []string{"snapshot", "complete", "fault_count", "window_end", "incident_at", "seconds\":0,\"judged", "alone", "throttled", "source_host", "storage_local",
+		"page_cache_dropped", "machine", "key_from", "scratch", "memory_bytes", "not_independent", "0001-"} {
+		if strings.Contains(string(b), `"`+unknown) {
+			t.Errorf("%q is in %s", unknown, b)
+		}
+	}
+	known := verify.DrillDocument{Verdict: verify.Restored, Complete: verify.No, Faults: new(uint64(0)), Conditions: verify.Conditions{Alone: verify.Yes, Throttled: verify.No, NotIndependent: []string{}}}
+	if b, err = verify.Encode(&known); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"complete":false`, `"fault_count":0`, `"alone":true`, `"throttled":false`, `"not_independent":[]`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("no %s in %s", want, b)
+		}
+	}
+	back, err := verify.DecodeDrill(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&known, back); diff != "" {
+		t.Error(diff)
+	}
+	if back, err = verify.DecodeDrill([]byte(`{"verdict":"restored","complete":null,"conditions":{"alone":null}}`)); err != nil || back.Complete != verify.NotKnown {
+		t.Errorf("null is read as %v, %v", back, err)
+	}
+	if _, err = verify.DecodeDrill([]byte(`{"verdict":"restored","complete":"yes"}`)); !errors.Is(err, verify.ErrDocument) {
+		t.Errorf("text for an answer: %v", err)
+	}
+}
+
 func TestDocumentLimits(t *testing.T) {
 	long := verify.DrillDocument{Verdict: verify.Restored, Reasons: []string{strings.Repeat("a", verify.MaxDocument)}}
 	if _, err := verify.Encode(&long); err == nil {

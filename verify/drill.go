@@ -19,24 +19,27 @@ const (
 	CouldNotRun Verdict = "could not run"
 )
 
-// DrillDocument is the result of one drill.
+// DrillDocument is the result of one drill. What is not known, as of a drill that never began, is left out.
 type DrillDocument struct {
 	Verdict  Verdict  `json:"verdict"`
 	ExitCode int      `json:"exit_code"`
 	Reasons  []string `json:"reasons"` // why the verdict is not a better one; whole sentences
 
-	Dataset     string     `json:"dataset"`
+	Next     string   `json:"next"`     // what to do next, in words with commands in them; empty when there is nothing to do
+	Commands []string `json:"commands"` // the commands in Next, each runnable as it stands
+
+	Dataset     string     `json:"dataset,omitempty"`
 	Class       string     `json:"class,omitempty"`
-	Host        string     `json:"host"`     // of the source
-	Snapshot    string     `json:"snapshot"` // ID
-	Faults      uint64     `json:"fault_count"`
-	Complete    bool       `json:"complete"` // the snapshot is: it has no faults and is not suspect
-	WindowStart time.Time  `json:"window_start"`
-	WindowEnd   time.Time  `json:"window_end"`
-	Published   time.Time  `json:"published_at"` // when the snapshot was stored, storage time
-	Ordered     time.Time  `json:"ordered_at"`   // when the drill was asked for, storage time
-	Incident    time.Time  `json:"incident_at"`  // the moment that data was lost at: that of --at, else when it was ordered
-	At          *time.Time `json:"at,omitempty"` // of --at
+	Host        string     `json:"host,omitempty"`     // of the source
+	Snapshot    string     `json:"snapshot,omitempty"` // ID; empty when none was chosen
+	Faults      *uint64    `json:"fault_count,omitempty"`
+	Complete    Answer     `json:"complete,omitzero"` // the snapshot is: it has no faults and is not suspect
+	WindowStart time.Time  `json:"window_start,omitzero"`
+	WindowEnd   time.Time  `json:"window_end,omitzero"`
+	Published   time.Time  `json:"published_at,omitzero"` // when the snapshot was stored, storage time
+	Ordered     time.Time  `json:"ordered_at,omitzero"`   // when the drill was asked for, storage time
+	Incident    time.Time  `json:"incident_at,omitzero"`  // the moment that data was lost at: that of --at, else when it was ordered
+	At          *time.Time `json:"at,omitempty"`          // of --at
 	// RandomWithin is the time, in seconds before the order, that At was drawn from; 0: it was not drawn.
 	RandomWithin float64 `json:"random_within_seconds,omitempty"`
 
@@ -96,7 +99,7 @@ type Older struct {
 // Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether everything came back under conditions
 // that allow to hold the time against an objective, Met what came of it; without an objective nothing is met.
 type Recovery struct {
-	Seconds   float64 `json:"seconds"`
+	Seconds   float64 `json:"seconds,omitzero"` // 0: not measured
 	Objective float64 `json:"objective_seconds,omitempty"`
 	Judged    bool    `json:"judged"`
 	Met       bool    `json:"met"`
@@ -115,7 +118,7 @@ type Phase struct {
 // Exposure is how much would have been lost: from the start of the read window of the newest complete snapshot, at or before the one
 // that was restored, to the incident. Objective, Judged and Met are as those of Recovery.
 type Exposure struct {
-	Seconds   float64 `json:"seconds"`
+	Seconds   float64 `json:"seconds,omitzero"` // 0: no snapshot was chosen; never as little when one was
 	Objective float64 `json:"objective_seconds,omitempty"`
 	Judged    bool    `json:"judged"`
 	Met       bool    `json:"met"`
@@ -162,25 +165,25 @@ type Lost struct {
 // Conditions are those under which a drill measured. A function of package drill decides from them whether its times may be held
 // against objectives.
 type Conditions struct {
-	Scenario       string   `json:"scenario"`           // cold: no cache, no index; warm: those of this host
-	Full           bool     `json:"full"`               // all of the snapshot
-	Sample         string   `json:"sample,omitempty"`   // what part of it was wanted: a share of the files in percent, or bytes
-	IndexCold      bool     `json:"index_cold"`         // no index of this host was used
-	CacheDropped   bool     `json:"page_cache_dropped"` // the restored files were read from disk, not from memory
-	Alone          bool     `json:"alone"`              // no other drill ran on this host
-	Throttled      bool     `json:"throttled"`          // --limit-download held it back
-	SourceHost     bool     `json:"source_host"`        // it ran on the host of the source
-	StorageLocal   bool     `json:"storage_local"`      // the repository lies in a folder of this machine
-	Scratch        string   `json:"scratch"`
-	ScratchFS      string   `json:"scratch_filesystem"`
+	Scenario       string   `json:"scenario"`                    // cold: no cache, no index; warm: those of this host
+	Full           bool     `json:"full"`                        // all of the snapshot
+	Sample         string   `json:"sample,omitempty"`            // what part of it was wanted: a share of the files in percent, or bytes
+	IndexCold      bool     `json:"index_cold"`                  // no index of this host was used
+	CacheDropped   Answer   `json:"page_cache_dropped,omitzero"` // the restored files were read from disk, not from memory
+	Alone          Answer   `json:"alone,omitzero"`              // no other drill ran on this host
+	Throttled      Answer   `json:"throttled,omitzero"`          // --limit-download held it back
+	SourceHost     Answer   `json:"source_host,omitzero"`        // it ran on the host of the source
+	StorageLocal   Answer   `json:"storage_local,omitzero"`      // the repository lies in a folder of this machine
+	Scratch        string   `json:"scratch,omitempty"`
+	ScratchFS      string   `json:"scratch_filesystem,omitempty"`
 	Root           bool     `json:"root"`
-	KeyFrom        string   `json:"key_from"` // which secret opened the repository: flag, environment, file; never the secret
-	KeySlot        string   `json:"key_slot"`
-	Machine        string   `json:"machine"` // host name
+	KeyFrom        string   `json:"key_from,omitempty"` // which secret opened the repository: flag, environment, file; never the secret
+	KeySlot        string   `json:"key_slot,omitempty"`
+	Machine        string   `json:"machine,omitempty"` // host name
 	CPUs           int      `json:"cpus"`
-	MemoryBytes    uint64   `json:"memory_bytes"`
+	MemoryBytes    uint64   `json:"memory_bytes,omitempty"`
 	System         string   `json:"system"`
-	NotIndependent []string `json:"not_independent"` // what lies on the host of the source and would be lost with it: "the secret", "the repository"
+	NotIndependent []string `json:"not_independent,omitzero"` // nil: not known; what lies on the host of the source and would be lost with it: "the secret", "the repository"
 }
 
 // MaxListed is how many entries a document lists of one kind at most; it counts all.

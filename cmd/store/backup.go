@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -179,6 +180,8 @@ func outcome(kept *repo.Snapshot) (made, goesOn string) {
 func (a *app) backupError(err error, res *backup.Result, kept *repo.Snapshot) error {
 	made, goesOn := outcome(kept)
 	switch {
+	case res != nil && isFull(err):
+		return hinted(err, "%s", sentences("The snapshot is safe.", a.storageAdvice(err)))
 	case res != nil:
 		return hinted(err, "The snapshot is safe. The next backup goes on as usual.")
 	case unsure(err):
@@ -195,8 +198,8 @@ func (a *app) backupError(err error, res *backup.Result, kept *repo.Snapshot) er
 	case errors.Is(err, repo.ErrReadOnly):
 		return hinted(err, "Nothing was written; earlier snapshots are safe.")
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return hinted(err, "%s Make room where the repository lies, then run the same command again. %s", made, goesOn)
+	if isFull(err) {
+		return hinted(err, "%s", sentences(made, first(a.storageAdvice(err), "A disk is full: make room where the message says, then run the same command again."), goesOn))
 	}
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS) {
 		return hinted(err, "%s Whoever backs up must be able to write the repository and own its folders: see its owner and mode.", made)
@@ -227,6 +230,9 @@ func (a *app) reportBackup(res *backup.Result, failed error) error {
 		a.warnf("damaged in the repository, and marked so: %s\nThis snapshot does not need it; older ones may.", strings.Join(res.Damaged, ", "))
 	}
 	noted := a.noteDamage()
+	if more := slices.DeleteFunc(slices.Clone(noted), func(name string) bool { return slices.Contains(res.Damaged, name) }); len(more) > 0 {
+		a.warnf("damaged in the repository: %s\nThis snapshot does not need it. What it costs: %s", strings.Join(more, ", "), a.runnable("verify"))
+	}
 	if res.Faulty() {
 		a.found = worst(a.found, exitFaults)
 		a.warnFaults(s)
@@ -271,12 +277,32 @@ func (a *app) warnFaults(s *repo.Snapshot) {
 	}
 	if s.Suspect {
 		a.warnf("snapshot %s has less than half of what the source had before: it is kept as suspect.\n"+
-			"Check that everything is mounted. If the source is as it should be: --allow-shrink", s.Short())
+			"Check that everything is mounted. If the source is as it should be: %s", s.Short(), a.backupAgain(s, "--allow-shrink"))
 	}
 	if n := s.Stats.RereadDifferent; n > 0 {
 		a.warnf("%s had other bytes although size and times were unchanged; they were stored again.\n"+
 			"Something writes without changing times, or the disk or memory fails: a backup with --mode full reads everything", plural(n, "file", "files"))
 	}
+}
+
+// backupAgain returns the command that backs up the source of a snapshot once more.
+func (a *app) backupAgain(s *repo.Snapshot, more ...string) string {
+	words := append([]string{"backup"}, a.again()...)
+	if here, err := a.hostname(""); err != nil || here != s.Host {
+		words = append(words, "--host", s.Host)
+	}
+	words = append(words, more...)
+	var paths []string
+	for _, r := range s.Roots {
+		paths = append(paths, r.Path)
+	}
+	if _, configured := a.config.Datasets[s.Dataset]; configured {
+		paths = nil
+	}
+	if len(paths) != 1 || paths[0] != s.Dataset {
+		words = append(words, "--dataset", s.Dataset)
+	}
+	return a.commandLine(append(words, paths...)...)
 }
 
 func statsOf(res *backup.Result) backupStats {

@@ -35,12 +35,15 @@ type snapshotDocument struct {
 	Late         bool      `json:"late"`
 	FaultCount   uint64    `json:"fault_count"`
 	Trust        string    `json:"trust"`
-	Files        uint64    `json:"files"`
-	Directories  uint64    `json:"directories"`
-	Others       uint64    `json:"others"`
-	Bytes        uint64    `json:"bytes"`
-	NewStored    uint64    `json:"new_stored_bytes"`
-	Version      string    `json:"program_version"`
+	// DamageFoundBy says what found damage in it that nothing saw healed: verify or drill. Only commands that read reports fill it in.
+	DamageFoundBy string `json:"damage_found_by,omitempty"`
+
+	Files       uint64 `json:"files"`
+	Directories uint64 `json:"directories"`
+	Others      uint64 `json:"others"`
+	Bytes       uint64 `json:"bytes"`
+	NewStored   uint64 `json:"new_stored_bytes"`
+	Version     string `json:"program_version"`
 }
 
 func documentOf(s *repo.Snapshot) *snapshotDocument {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +64,7 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 	if printErr := a.printDrill(doc, err); printErr != nil {
 		return errors.Join(printErr, err)
 	}
-	return harmlessly(a.drillError(&o, doc, err))
+	return harmlessly(a.drillError(doc, err))
 }
 
 // drillOne drills one source. The drill is called run; everything that is restored before it in an incident takes behind.
@@ -76,14 +74,17 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 	if err != nil {
 		return nil, err
 	}
-	open := a.openForDrill
-	if o.modes.scenario == drill.Warm {
-		open = func(ctx context.Context, _ string) (drill.Opened, error) { return a.openForDrill(ctx, a.cacheFolder()) }
-	}
 	bar := a.newProgress("drill")
 	defer bar.end()
 	return drill.Run(ctx, drill.Options{
-		Open: open, Select: func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(o, snaps) },
+		Open: func(ctx context.Context, cache string) (drill.Opened, error) {
+			if o.modes.scenario == drill.Warm {
+				cache = a.cacheFolder()
+			}
+			return a.openForDrill(ctx, cache)
+		},
+		Advise:  func(d *verify.DrillDocument, cannot error) (string, []string) { return a.drillAdvice(o, d, cannot) },
+		Select:  func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(o, snaps) },
 		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
 		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
 		AgainstSource: o.modes.against,
@@ -252,6 +253,13 @@ func (a *app) drillEvents(bar *progress) drill.Events {
 
 // offerDrill makes ready-to-run commands of what several sources fit. The dataset and the host say which source; the path is not needed.
 func (o *drillOptions) offerDrill(a *app, err error) error {
+	shown := o.selection
+	shown.path = ""
+	return shown.offer(a, err, "drill", o.own()...)
+}
+
+// own returns the flags of the drill itself, as they were given.
+func (o *drillOptions) own() []string {
 	var own []string
 	for _, f := range [][2]string{{"--rto", o.rto}, {"--rpo", o.rpo}} {
 		if f[1] != "" {
@@ -266,41 +274,7 @@ func (o *drillOptions) offerDrill(a *app, err error) error {
 	if o.keep {
 		own = append(own, "--keep")
 	}
-	own = append(own, o.modes.words()...)
-	shown := o.selection
-	shown.path = ""
-	return shown.offer(a, err, "drill", own...)
-}
-
-// drillError returns the error of a drill with the exit code of its document, and what to do next.
-func (a *app) drillError(o *drillOptions, d *verify.DrillDocument, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case d.Verdict == verify.Damage:
-		err = hinted(err, "%s", a.damageAdvice(o, d))
-	case d.Verdict == verify.CouldNotRun:
-		next := first(hint(err), a.storageAdvice(err))
-		err = hinted(err, "%s", sentences("This says nothing of the backup.", next))
-	case d.Verdict == verify.ObjectiveMissed:
-		err = hinted(err, "%s", objectiveAdvice(d))
-	case d.Verdict == verify.Inconclusive:
-		err = hinted(err, "All of the snapshot came back. Run the drill again without what keeps its time from being judged.")
-	}
-	return coded(d.ExitCode, err)
-}
-
-// objectiveAdvice says where to begin: with the phase that took longest, and with how often there are backups.
-func objectiveAdvice(d *verify.DrillDocument) string {
-	var what []string
-	if d.RTO.Judged && d.RTO.Objective > 0 && !d.RTO.Met {
-		longest := slices.MaxFunc(d.RTO.Phases, func(a, b verify.Phase) int { return cmp.Compare(a.Seconds, b.Seconds) })
-		what = append(what, fmt.Sprintf("All of the snapshot came back. %s of the time went into the phase %q.", spanText(longest.Seconds), longest.Name))
-	}
-	if d.RPO.Judged && d.RPO.Objective > 0 && !d.RPO.Met {
-		what = append(what, "Back up more often; `store health` shows when backups ran.")
-	}
-	return strings.Join(what, " ")
+	return append(own, o.modes.words()...)
 }
 
 // harmless is an error whose text does nothing to a terminal: the paths of scratch folders, which users name, stand in many.
@@ -315,23 +289,3 @@ func harmlessly(err error) error {
 
 func (h harmless) Error() string { return drill.Plain(h.err.Error()) }
 func (h harmless) Unwrap() error { return h.err }
-
-// damageAdvice names what to look at next, and older snapshots that may be whole.
-func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) string {
-	text := fmt.Sprintf("Run: %s", a.commandLine(append(append([]string{"verify"}, a.again()...), "--read-data")...))
-	var older *repo.Snapshot
-	for _, s := range o.found {
-		if s.Dataset == d.Dataset && s.Host == d.Host && s.Restorable() && s.End().Before(d.WindowEnd) {
-			older = s // they are in order of window
-		}
-	}
-	if older != nil {
-		at := older.End()
-		if older.Stored.After(at) && older.Stored.Before(d.WindowEnd) { // by then it was there
-			at = older.Stored
-		}
-		words := append(append([]string{"drill"}, a.again()...), "--dataset", d.Dataset, "--host", d.Host, "--at", at.UTC().Format(time.RFC3339Nano))
-		text += fmt.Sprintf("\nAn older snapshot may be whole, %s, read to %s: %s", older.Short(), a.endText(older), a.commandLine(words...))
-	}
-	return text + "\nCopy the repository as it is before anything is tried on it."
-}

@@ -43,7 +43,7 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		if doc == nil {
 			return err // of this repository, and so of all of them; or a signal
 		}
-		err = a.drillError(&one, doc, err)
+		err = a.drillError(doc, err)
 		all.Drills = append(all.Drills, doc)
 		all.ExitCode = worst(all.ExitCode, doc.ExitCode)
 		behind = time.Duration(doc.RTO.Seconds * float64(time.Second))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,6 +49,7 @@ func (a *app) printDrill(d *verify.DrillDocument, why error) error {
 	listDifferent(&b, d)
 	if d.Kept != "" {
 		fmt.Fprintf(&b, "kept: %s\n", printable(d.Kept))
+		fmt.Fprintf(&b, "Nothing removes it, no later drill either. When it is not needed any more: rm -rf -- %s\n", shellQuote(filepath.Dir(d.Kept)))
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err
@@ -72,7 +74,7 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	fmt.Fprintf(&b, "restored %s in %s, %s\n", plural(r.Files, "file", "files"), plural(r.Directories, "folder", "folders"), sizeText(r.Bytes))
 	if c.Entries > 0 || c.DifferenceCount > 0 {
 		from := "read again from disk"
-		if !d.Conditions.CacheDropped {
+		if d.Conditions.CacheDropped != verify.Yes {
 			from = "read again, not all of it from disk"
 		}
 		fmt.Fprintf(&b, "compared %s, %s %s, in %s: %s\n", plural(c.Entries, "entry", "entries"), sizeText(c.Bytes), from, spanText(c.Seconds),
@@ -121,10 +123,10 @@ func conditionTexts(c verify.Conditions) []string {
 		holds bool
 		text  string
 	}{
-		{c.StorageLocal, "repository on this host"},
-		{c.SourceHost, "on the host of the source"},
-		{c.Throttled, "held back by --limit-download"},
-		{!c.Alone, "beside another drill"},
+		{c.StorageLocal == verify.Yes, "repository on this host"},
+		{c.SourceHost == verify.Yes, "on the host of the source"},
+		{c.Throttled == verify.Yes, "held back by --limit-download"},
+		{c.Alone == verify.No, "beside another drill"},
 		{!c.Root, "not as root"},
 	} {
 		if x.holds {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +60,10 @@ func (o healthOptions) check(json bool) error {
 	case o.allHosts && o.dataset != "" && metrics:
 		return usagef("--all-hosts and --dataset contradict each other: the series of the repository are of all datasets")
 	}
+	if o.textfile != "" && filepath.Ext(o.textfile) != ".prom" {
+		return hinted(usagef("--textfile %s: node_exporter reads only files whose names end with .prom", printable(o.textfile)), "Nothing was written. Name it so: --textfile %s",
+			shellQuote(strings.TrimSuffix(o.textfile, filepath.Ext(o.textfile))+".prom"))
+	}
 	if fi, err := os.Lstat(o.textfile); o.textfile != "" && err == nil && !fi.Mode().IsRegular() { // a link would be replaced, not what it points to
 		return usagef("--textfile %q is no regular file", o.textfile)
 	}
@@ -85,8 +91,12 @@ func (a *app) runHealth(ctx context.Context, o healthOptions) error {
 	if o.metricsAlone() && !a.g.json && !o.allHosts {
 		host = first(host, here)
 	}
-	status, err := health.Look(ctx, r, health.Options{Now: a.now, Dataset: o.dataset, Host: host, Expected: a.expected(here),
-		Command: a.healthNext, Run: a.runID})
+	zone := a.zone
+	if a.g.json {
+		zone = time.UTC
+	}
+	status, err := health.Look(ctx, r, health.Options{Now: a.now, Dataset: o.dataset, Host: host, Expected: a.expected(here), Here: here, Zone: zone,
+		Command: a.runnable, Run: a.runID})
 	if err != nil {
 		return err
 	}
@@ -125,8 +135,8 @@ func (a *app) expected(host string) []health.Expected {
 	return out
 }
 
-// healthNext returns a command that can be run as it is shown.
-func (a *app) healthNext(args ...string) string {
+// runnable returns a command that can be run as it is shown.
+func (a *app) runnable(args ...string) string {
 	return a.commandLine(append(append([]string{args[0]}, a.again()...), args[1:]...)...)
 }
 

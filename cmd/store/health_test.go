@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -71,7 +72,8 @@ func (h *history) report(kind record.ReportKind, dataset, host string, document 
 
 func (h *history) drill(s *repo.Snapshot, v verify.Verdict, rto, rpo float64) {
 	h.t.Helper()
-	d := verify.DrillDocument{Verdict: v, Dataset: s.Dataset, Host: s.Host, Snapshot: s.ID(), Incident: h.now, RTO: verify.Recovery{Seconds: rto}, RPO: verify.Exposure{Seconds: rpo}, Reasons: []string{"the data is too old."}}
+	d := verify.DrillDocument{Verdict: v, Dataset: s.Dataset, Host: s.Host, Snapshot: s.ID(), Incident: h.now, RTO: verify.Recovery{Seconds: rto, Judged: v != verify.Inconclusive}, RPO: verify.Exposure{Seconds: rpo}, Reasons: []string{"the data is too old."},
+		Conditions: verify.Conditions{Full: true}}
 	b, err := verify.Encode(&d)
 	h.report(record.DrillReport, s.Dataset, s.Host, b, err)
 }
@@ -99,17 +101,17 @@ func TestHealthText(t *testing.T) {
 	got := h.text()
 	want := `2 of 4 sources need attention; a restore was last proven 2026-11-20 03:30:00 UTC (1d ago): world@world-1 in 4.2s
 
-SOURCE                        LAST BACKUP        EXPOSED     SIZE  LAST DRILL      PROVEN              RTO  RPO
+SOURCE                        LAST BACKUP        EXPOSED     SIZE  LAST DRILL      PROVEN                  RTO  RPO
 world@world-3                 12m, 1 fault           all  2.0 MiB  never           never
-world@world-2                 12m, 1,234 faults       1d  2.0 MiB  1d, missed      never             1m02s   2h
-/srv/a/ra…game/users@world-1  1d1h                  1d1h  3.0 GiB  1d1h, restored  2026-11-20 02:00  5m12s  31m
-world@world-1                 1d                      1d  1.0 MiB  1d, restored    2026-11-20 03:30   4.2s  30m
+world@world-2                 12m, 1,234 faults       1d  2.0 MiB  1d, missed      never                 1m02s   2h
+/srv/a/ra…game/users@world-1  1d1h                  1d1h  3.0 GiB  1d1h, restored  2026-11-20 02:00 UTC  5m12s  31m
+world@world-1                 1d                      1d  1.0 MiB  1d, restored    2026-11-20 03:30 UTC   4.2s  30m
 
 verify: structure whole 12m ago; data whole 1d1h ago; 0 of 40 packs read back within 30 days; the oldest 13d ago
 
-world@world-3 has no snapshot that is complete, on time, not suspect and not damaged; on world-3: store backup --dataset world
-world@world-2 has faults in its last backup, files that are missing or torn: 1234; when they can be read, on world-2: store backup --dataset world
-world@world-3 has faults in its last backup, files that are missing or torn: 1; when they can be read, on world-3: store backup --dataset world
+world@world-3 has no snapshot that is complete, on time, not suspect and not damaged; on world-3: store backup --host world-3 --dataset world
+world@world-2 has faults in its last backup, files that are missing or torn: 1234; when they can be read, on world-2: store backup --host world-2 --dataset world
+world@world-3 has faults in its last backup, files that are missing or torn: 1; when they can be read, on world-3: store backup --host world-3 --dataset world
 world@world-2 missed an objective in the drill of 2026-11-20 03:30 UTC: the data is too old: store drill --dataset world --host world-2
 `
 	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
@@ -119,6 +121,21 @@ world@world-2 missed an objective in the drill of 2026-11-20 03:30 UTC: the data
 		if i < 8 && utf8.RuneCountInString(line) > 120 {
 			t.Errorf("a line of %d columns: %s", utf8.RuneCountInString(line), line)
 		}
+	}
+}
+
+// TestHealthTextInconclusive shows a drill that was held back: it is no warning, and has no time.
+func TestHealthTextInconclusive(t *testing.T) {
+	h := newHistory(t)
+	snap := h.backup("world", "world-1", 1<<20, 0)
+	h.drill(snap, verify.Restored, 4.25, 1800)
+	h.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 40}})
+	h.now = h.now.Add(time.Hour)
+	h.drill(snap, verify.Inconclusive, 3600, 3600)
+	got := h.text()
+	if !strings.HasPrefix(got, "ok; a restore was last proven 2026-11-20 02:00:00 UTC (1h ago): world@world-1 in 4.2s\n") ||
+		!strings.Contains(got, "0s, inconclusive  2026-11-20 02:00 UTC  4.2s  30m\n") || strings.Contains(got, "objective") {
+		t.Error(got)
 	}
 }
 
@@ -167,9 +184,15 @@ func (h *history) text() string {
 	return out.String()
 }
 
-// TestExitCodesDocumented holds docs/operations.md to the exit codes that the help lists.
+// TestExitCodesDocumented holds docs/operations.md and README.md to the exit codes that the help lists.
 func TestExitCodesDocumented(t *testing.T) {
-	b, err := os.ReadFile("../../docs/operations.md")
+	for _, page := range []string{"../../docs/operations.md", "../../README.md"} {
+		t.Run(filepath.Base(page), func(t *testing.T) { exitCodesIn(t, page) })
+	}
+}
+
+func exitCodesIn(t *testing.T, page string) {
+	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,9 @@ const (
 func (a *app) printHealth(s *health.Status) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, a.healthSummary(s))
+	if s.ExitCode == exitDamage {
+		fmt.Fprint(&b, firstAct(s.Warnings))
+	}
 	if len(s.Sources) > 0 {
 		fmt.Fprintln(&b)
 	}
@@ -46,6 +50,18 @@ func (a *app) printHealth(s *health.Status) error {
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err
+}
+
+// firstAct names the first file that damage hits, or what else is damaged, and the command to begin with; the rest comes below.
+func firstAct(warnings []health.Warning) string {
+	i := slices.IndexFunc(warnings, func(w health.Warning) bool { return w.State == health.Damaged && w.File != "" && len(w.Commands) > 0 })
+	switch {
+	case i >= 0:
+		return fmt.Sprintf("act first on %s: %s\n", printable(warnings[i].File), warnings[i].Commands[0])
+	case len(warnings) > 0 && len(warnings[0].Commands) > 0:
+		return fmt.Sprintf("act first: %s: %s\n", strings.TrimRight(printable(warnings[0].Message), "."), warnings[0].Commands[0])
+	}
+	return ""
 }
 
 // healthSummary answers in one line: is all well, and when was a restore last proven.
@@ -82,8 +98,12 @@ func (a *app) healthSummary(s *health.Status) string {
 	if d.Of != nil {
 		of = ", of " + a.timeText(*d.Of)
 	}
-	return fmt.Sprintf("%s; a restore was last proven %s (%s ago): %s in %s%s", verdict, a.timeText(d.At), health.Age(s.LookedAt.Sub(d.At)),
-		printable(proven.Name()), secondsText(d.RTO), of)
+	took := " in " + secondsText(d.RTO)
+	if d.RTO == nil {
+		took = ", its time not judged" // it was held back
+	}
+	return fmt.Sprintf("%s; a restore was last proven %s (%s ago): %s%s%s", verdict, a.timeText(d.At), health.Age(s.LookedAt.Sub(d.At)),
+		printable(proven.Name()), took, of)
 }
 
 // sourceNames returns the names of sources as short as they fit into the table, and no shorter than that each is another.
@@ -115,13 +135,13 @@ func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
 		row[2] = health.Age(now.Sub(x.RecoveryPoint.WindowStart))
 	}
 	if d := x.LastDrill; d != nil {
-		row[4] = health.Age(now.Sub(d.At)) + ", " + verdictWord(d.Verdict)
+		row[4] = health.Age(now.Sub(d.At)) + ", " + verdictWord(d)
 		if d.Of != nil {
 			row[4] += " --at"
 		}
 	}
 	if d := x.LastProven; d != nil {
-		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04")
+		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04 MST")
 	}
 	if d := x.LastMeasured(); d != nil {
 		row[6], row[7] = secondsText(d.RTO), health.Age(time.Duration(min(*d.RPO, 1e9)*float64(time.Second)))
@@ -144,11 +164,14 @@ func backupWord(b *health.Backup) string {
 	return ""
 }
 
-func verdictWord(v verify.Verdict) string {
-	if v == verify.ObjectiveMissed {
+func verdictWord(d *health.Drill) string {
+	switch {
+	case d.Verdict == verify.ObjectiveMissed:
 		return "missed"
+	case d.Sample != "" && d.Verdict == verify.Restored:
+		return "a sample"
 	}
-	return elide(printable(string(v)), 13)
+	return elide(printable(string(d.Verdict)), 13)
 }
 
 func (a *app) verifyLine(s *health.Status) string {

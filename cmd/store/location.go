@@ -136,7 +136,7 @@ func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask fu
 	if err != nil {
 		return nil, source, err
 	}
-	o.SlowDowns = a.meter.SlowDowns
+	o.SlowDowns, o.Place = a.meter.SlowDowns, loc.String()
 	change(&o)
 	var secret repo.Secret
 	var askErr error

@@ -112,7 +112,8 @@ func noKeyText(err error) error {
 func readPrivate(what, path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, coded(exitUsage, fmt.Errorf("%s: %w", what, err))
+		return nil, hinted(coded(exitUsage, fmt.Errorf("%s: %w", what, err)),
+			"Nothing was done. Check the path of the %s, and that this user may read it: it is the file that `store init` made or was given.", what)
 	}
 	defer f.Close()
 	info, err := f.Stat()

@@ -14,6 +14,7 @@ import (
 	"savepoint/repo/restore"
 	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
+	"savepoint/verify/health"
 )
 
 type restoreOptions struct {
@@ -86,7 +87,14 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 		at := o.moment.UTC()
 		doc.At = &at
 	}
-	failed := a.restoreEach(ctx, r, o, tasks, &doc)
+	found := a.knownSoon(ctx, r, o.found)
+	for i, t := range tasks {
+		a.warnFound(t.choice.Snapshot, found)
+		if b := t.choice.Before; b != nil {
+			_, tasks[i].hit = found[b.ID()]
+		}
+	}
+	failed := a.restoreEach(ctx, r, o, tasks, found, &doc)
 	doc.Storage = a.storageTotals()
 	a.noteDamage()
 	if doc.ExitCode = worst(a.found, exitCode(failed)); a.g.json && len(doc.Restores) > 0 {
@@ -100,6 +108,7 @@ type task struct {
 	choice repo.Choice
 	place  *wanted // nil: all of it
 	target string
+	hit    bool // the snapshot before it is known to be damaged too
 }
 
 // planRestores finds and checks the targets of all, before anything is fetched.
@@ -124,23 +133,23 @@ func (a *app) planRestores(ctx context.Context, r *repo.Repo, o restoreOptions, 
 			return nil, err
 		}
 		taken[target] = true
-		tasks = append(tasks, task{c, place, target})
+		tasks = append(tasks, task{choice: c, place: place, target: target})
 	}
 	return tasks, nil
 }
 
 // restoreEach restores one after the other. Damage in one does not keep the next from being restored; anything else does.
-func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, doc *restoreDocument) error {
+func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, found map[string]health.Found, doc *restoreDocument) error {
 	var failed []error
 	for i, t := range tasks {
-		for _, line := range a.choiceLines(o, t) {
+		for _, line := range a.choiceLines(o, t, found) {
 			a.tellf("%s", line)
 		}
 		a.warnChoice(t.choice)
 		res, err := a.restoreOne(ctx, r, t)
 		a.markDamaged(ctx, r, res)
 		if res != nil {
-			doc.Restores = append(doc.Restores, elementOf(t, res))
+			doc.Restores = append(doc.Restores, elementOf(t, res, found))
 			a.reportRestore(t, res, err)
 		}
 		if err == nil && res.ProblemCount > 0 {
@@ -195,7 +204,7 @@ func (a *app) restoreError(t task, res *restore.Result, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, repo.ErrCorrupt) && res != nil && len(res.Damaged) > 0:
-		return &exitError{code: exitDamage, hint: damageHint(t.choice), err: fmt.Errorf(
+		return &exitError{code: exitDamage, hint: damageHint(t), err: fmt.Errorf(
 			"snapshot %s is restored into %s without %s, which the repository lost to damage", t.choice.Short(),
 			printable(t.target), plural(len(res.Damaged), "entry", "entries"))}
 	case exitCode(err) == exitInterrupted:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"savepoint/repo/restore"
+	"savepoint/verify/health"
 )
 
 // restoreDocument is what `restore --json` prints.
@@ -57,11 +58,11 @@ type damageDocument struct {
 	Message string `json:"message"`
 }
 
-func elementOf(t task, res *restore.Result) restoredElement {
+func elementOf(t task, res *restore.Result, found map[string]health.Found) restoredElement {
 	s := t.choice.Snapshot
 	e := restoredElement{
-		Snapshot: documentOf(s), Target: t.target, MissingSince: s.Start().UTC(), Before: documentOf(t.choice.Before),
-		After: documentOf(t.choice.After), Clean: documentOf(t.choice.Clean), Faults: faultDocuments(s.Faults),
+		Snapshot: foundDocumentOf(s, found), Target: t.target, MissingSince: s.Start().UTC(), Before: foundDocumentOf(t.choice.Before, found),
+		After: foundDocumentOf(t.choice.After, found), Clean: foundDocumentOf(t.choice.Clean, found), Faults: faultDocuments(s.Faults),
 		Files: res.Files, Directories: res.Directories, Others: res.Others, HardLinks: res.HardLinks, Bytes: res.Bytes,
 		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
 		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},

@@ -9,10 +9,11 @@ import (
 	"savepoint/repo"
 	"savepoint/repo/restore"
 	"savepoint/repo/tree"
+	"savepoint/verify/health"
 )
 
 // choiceLines says which snapshot was chosen, what may be missing from it, and what is next to it.
-func (a *app) choiceLines(o restoreOptions, t task) []string {
+func (a *app) choiceLines(o restoreOptions, t task, found map[string]health.Found) []string {
 	s := t.choice.Snapshot
 	var lines []string
 	line := func(label, format string, args ...any) {
@@ -23,17 +24,17 @@ func (a *app) choiceLines(o restoreOptions, t task) []string {
 		until = o.moment
 		line("time wanted", "%s", when.Format(o.moment, a.zone))
 	}
-	line("snapshot", "%s of %s: %s, %s", s.Short(), printable(s.Source()), stateOf(s), trust)
+	line("snapshot", "%s of %s: %s, %s", s.Short(), printable(s.Source()), stateWith(s, found), trust)
 	line("read from", "%s", when.Format(s.Start(), a.zone))
 	line("read to", "%s", when.Format(s.End(), a.zone))
 	if missing := until.Sub(s.Start()); missing > 0 {
 		line("may be missing", "what changed after %s, up to %s of changes", a.timeText(s.Start()), durationText(missing))
 	}
 	if b := t.choice.Before; b != nil {
-		line("before it", "%s, read to %s (%s)", b.Short(), a.endText(b), stateOf(b))
+		line("before it", "%s, read to %s (%s)", b.Short(), a.endText(b), stateWith(b, found))
 	}
 	if n := t.choice.After; n != nil {
-		line("after it", "%s, read to %s (%s)", n.Short(), a.endText(n), stateOf(n))
+		line("after it", "%s, read to %s (%s)", n.Short(), a.endText(n), stateWith(n, found))
 	}
 	if w := t.choice.Without; len(w) > 0 && !o.all {
 		line("nothing of", "%s: no backup had finished by then", someNames(w))
@@ -89,10 +90,10 @@ func (a *app) warnChoice(c repo.Choice) {
 }
 
 // damageHint says where what was lost may still be whole.
-func damageHint(c repo.Choice) string {
+func damageHint(t task) string {
 	text := "What was restored is right; every byte of it was checked. Copy the repository as it is before anything is tried on it."
-	if c.Before != nil {
-		text += fmt.Sprintf(" What is missing may be whole in %s, unless that needs the same pack.", c.Before.Short())
+	if before := t.choice.Before; before != nil && !t.hit {
+		text += fmt.Sprintf(" What is missing may be whole in %s, unless that needs the same pack.", before.Short())
 	}
 	return text
 }

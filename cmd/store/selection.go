@@ -192,11 +192,20 @@ func (s *selection) explainNone(a *app, err error) error {
 		return hinted(err, "%s", howUnfinished(fits))
 	}
 	if s.at != "" {
-		return hinted(fmt.Errorf("nothing was backed up at or before %s: %w", when.Format(s.moment, a.zone), err),
+		return hinted(reworded{"nothing was backed up at or before " + when.Format(s.moment, a.zone), err},
 			"The oldest is %s. `store snapshots` lists what there is.", a.oldest(fits))
 	}
 	return hinted(err, "`store snapshots` lists what there is.")
 }
+
+// reworded is an error in other words: its own have a time in UTC, where everything else on the screen is local.
+type reworded struct {
+	text string
+	err  error
+}
+
+func (e reworded) Error() string { return e.text }
+func (e reworded) Unwrap() error { return e.err }
 
 // oldest names the restorable snapshot that ended first, of which there is one, in the zone of the person.
 func (a *app) oldest(snaps []*repo.Snapshot) string {

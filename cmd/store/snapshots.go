@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"savepoint/repo"
+	"savepoint/verify/health"
 )
 
 type snapshotsOptions struct {
@@ -60,7 +61,8 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 	if len(snaps) > 0 {
 		none = fmt.Sprintf("none of %s fits", plural(len(snaps), "snapshot", "snapshots"))
 	}
-	snaps = slices.DeleteFunc(snaps, func(s *repo.Snapshot) bool {
+	found := a.knownDamage(ctx, r, snaps)
+	snaps = slices.DeleteFunc(slices.Clone(snaps), func(s *repo.Snapshot) bool {
 		return o.dataset != "" && s.Dataset != o.dataset || o.host != "" && s.Host != o.host || path != "" && !s.HasPath(path)
 	})
 	if o.latest > 0 {
@@ -70,7 +72,7 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 	if !errors.Is(readOnly, repo.ErrCorrupt) {
 		readOnly = nil
 	}
-	if err := a.printSnapshots(snaps, errors.Join(readOnly, bad)); err != nil {
+	if err := a.printSnapshots(snaps, found, errors.Join(readOnly, bad)); err != nil {
 		return err
 	}
 	if len(snaps) == 0 && bad == nil {
@@ -107,11 +109,11 @@ func newestOfEach(snaps []*repo.Snapshot, n int) []*repo.Snapshot {
 	return out
 }
 
-func (a *app) printSnapshots(snaps []*repo.Snapshot, bad error) error {
+func (a *app) printSnapshots(snaps []*repo.Snapshot, found map[string]health.Found, bad error) error {
 	if a.g.json {
 		doc := snapshotsDocument{Snapshots: []*snapshotDocument{}, Damaged: []string{}}
 		for _, s := range snaps {
-			doc.Snapshots = append(doc.Snapshots, documentOf(s))
+			doc.Snapshots = append(doc.Snapshots, foundDocumentOf(s, found))
 		}
 		if bad != nil {
 			for _, e := range flatten(bad) {
@@ -126,7 +128,7 @@ func (a *app) printSnapshots(snaps []*repo.Snapshot, bad error) error {
 	}
 	for _, s := range snaps {
 		t.add(s.Short(), a.endText(s), printable(s.Source()), humanize.Comma(int64(s.Stats.Files)),
-			sizeText(s.Stats.FileBytes), sizeText(s.Stats.NewPackBytes+s.Stats.NewTreePack), stateOf(s), printable(strings.Join(s.Tags, ",")))
+			sizeText(s.Stats.FileBytes), sizeText(s.Stats.NewPackBytes+s.Stats.NewTreePack), stateWith(s, found), printable(strings.Join(s.Tags, ",")))
 	}
 	return t.print(a.out)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"savepoint/repo/storage"
@@ -44,10 +45,22 @@ func (a *app) storageTotals() storageDocument {
 	}
 }
 
-// storageAdvice says what to do about an error of a bucket, "" when it is of something else.
+// isFull reports whether a storage has no room.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// storageAdvice says what to do about an error of a bucket, or of a disk that is full; "" when it is of something else.
 func (a *app) storageAdvice(err error) string {
 	var op *storage.OpError
-	if a.place.bucket == nil || !errors.As(err, &op) {
+	if !errors.As(err, &op) {
+		return ""
+	}
+	if isFull(op) {
+		return fmt.Sprintf("The repository's disk is full, or its quota used up: make room at %s, and remove nothing of the repository itself by hand. Then run the same command again.",
+			printable(a.place.String()))
+	}
+	if a.place.bucket == nil {
 		return ""
 	}
 	switch {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"savepoint/repo/storage/retry"
 	"savepoint/repo/storage/s3"
 	"savepoint/repo/storage/storetest"
+	"savepoint/verify"
 )
 
 // TestOutageLog holds that a short failure is silent, a longer outage is told of once and its end once, and that -v shows all.
@@ -260,6 +262,31 @@ func TestStorageAdvice(t *testing.T) {
 		if got := a.storageAdvice(err); !strings.Contains(got, want) {
 			t.Errorf("%s denied with --create-bucket: %q, want %q", op, got, want)
 		}
+	}
+}
+
+// TestStorageAdviceFull says of a folder and of a bucket that have no room what to do, and speaks of no rights.
+func TestStorageAdviceFull(t *testing.T) {
+	full := fmt.Errorf("report: %w", &storage.OpError{Op: "put", Name: "reports/00", Err: fmt.Errorf("the file system is full: %w", syscall.ENOSPC)})
+	for _, place := range []location{{path: "/srv/backup"}, {bucket: &s3.Config{Bucket: "bucket"}}} {
+		a := &app{place: place}
+		if got := a.storageAdvice(full); !strings.HasPrefix(got, "The repository's disk is full") || !strings.Contains(got, place.String()) || strings.Contains(got, "allowed") {
+			t.Errorf("%s: %q", place, got)
+		}
+		if got := hint(a.backupError(full, nil, nil)); !strings.Contains(got, "No snapshot was made") || strings.Count(got, "disk is full") != 1 {
+			t.Errorf("a backup into %s: %q", place, got)
+		}
+		d := &verify.DrillDocument{Verdict: verify.Restored, ExitCode: 1}
+		if err := a.drillError(d, full); exitCode(err) != 1 || !strings.Contains(hint(err), "disk is full") || strings.Contains(hint(err), "May this") {
+			t.Errorf("a drill of %s: %q", place, hint(err))
+		}
+		d = &verify.DrillDocument{Verdict: verify.Damage, ExitCode: 4, Next: "Run: x"}
+		if err := a.drillError(d, full); exitCode(err) != 4 || !strings.HasPrefix(hint(err), "Run: x\nThe repository's disk is full") {
+			t.Errorf("a drill of %s with damage: %q", place, hint(err))
+		}
+	}
+	if got := (&app{}).storageAdvice(syscall.ENOSPC); got != "" {
+		t.Errorf("a disk that is not the repository's: %q", got)
 	}
 }
 

@@ -51,6 +51,7 @@ func damaged(t *testing.T, r *repo.Repo, snap *repo.Snapshot, dir string, files 
 		}
 		listed[d.Path] = true
 	}
+	bytesBack := uint64(0)
 	for name, want := range files {
 		got, err := os.ReadFile(filepath.Join(target, name))
 		switch {
@@ -59,6 +60,12 @@ func damaged(t *testing.T, r *repo.Repo, snap *repo.Snapshot, dir string, files 
 		case !listed[filepath.Join(dir, name)] && !bytes.Equal(got, want):
 			t.Errorf("%s is not listed and not right: %v", name, err)
 		}
+		if err == nil && !strings.HasPrefix(name, "link") {
+			bytesBack += uint64(len(got))
+		}
+	}
+	if res.Bytes != bytesBack {
+		t.Errorf("%d bytes are said to have come back, %d have", res.Bytes, bytesBack)
 	}
 	if _, err := os.Lstat(filepath.Join(target, restore.IncompleteMarker)); !os.IsNotExist(err) {
 		t.Errorf("marker: %v", err)

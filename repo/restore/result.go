@@ -15,7 +15,7 @@ const maxProblems = 10_000
 type Result struct {
 	Files, Directories, Others uint64 // restored; hard links to what is counted already are not
 	HardLinks                  uint64
-	Bytes                      uint64 // written into files
+	Bytes                      uint64 // written into files that came back
 	Holes                      uint64 // bytes of restored files that were not written
 	FetchedBytes               uint64 // of packs, as stored
 	Requests                   uint64 // to the store, for packs of data
@@ -55,7 +55,8 @@ type Damage struct {
 
 // outcome collects a result from many goroutines.
 type outcome struct {
-	files, dirs, others, links, bytes, holes, fetched, requests, owners atomic.Uint64
+	// bytes are those written, whole those of them in files that are whole.
+	files, dirs, others, links, bytes, whole, holes, fetched, requests, owners atomic.Uint64
 
 	mu       sync.Mutex
 	problems []Problem
@@ -124,7 +125,7 @@ func (c *outcome) fill(res *Result, path func(uint32) string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	res.Files, res.Directories, res.Others, res.HardLinks = c.files.Load(), c.dirs.Load(), c.others.Load(), c.links.Load()
-	res.Bytes, res.Holes, res.FetchedBytes, res.Requests = c.bytes.Load(), c.holes.Load(), c.fetched.Load(), c.requests.Load()
+	res.Bytes, res.Holes, res.FetchedBytes, res.Requests = c.whole.Load(), c.holes.Load(), c.fetched.Load(), c.requests.Load()
 	res.OwnersSkipped = c.owners.Load()
 	res.Problems, res.ProblemCount = c.problems, c.count
 	slices.SortStableFunc(res.Problems, func(a, b Problem) int { return cmp.Compare(a.Path, b.Path) })

@@ -101,7 +101,10 @@ func (w *writer) writePart(f *openFile, pl *place, n *node, data []byte, chunks 
 // complete counts a file that is whole.
 func (w *writer) complete(n *node) {
 	w.rec.files.Add(1)
+	holes := uint64(0)
 	if n.flags&flagHoles != 0 {
-		w.rec.holes.Add(w.p.extra(n).holes)
+		holes = w.p.extra(n).holes
 	}
+	w.rec.holes.Add(holes)
+	w.rec.whole.Add(n.size - holes)
 }

@@ -47,6 +47,7 @@ func (o Options) withDefaults() Options {
 	if o.Command == nil {
 		o.Command = plainCommand
 	}
+	o.Command = marking(o.Command)
 	o.set = cmp.Or(o.set, setBytes)
 	return o
 }

@@ -197,6 +197,14 @@ func holdDamage(t *testing.T, st *mem.Store, d *verify.CheckDocument, name strin
 	if len(d.Findings) != 1 || f.Harm != want || f.Message == "" || f.Next == "" {
 		t.Errorf("findings %+v, want harm %s", d.Findings, want)
 	}
+	for _, c := range f.Commands {
+		if !strings.HasPrefix(c, "store ") || !strings.Contains(f.Next, c) {
+			t.Errorf("command %q of %q", c, f.Next)
+		}
+	}
+	if f.Commands == nil || strings.Contains(f.Next, "\x00") || strings.Count(f.Next, "store backup") > 0 && !strings.Contains(strings.Join(f.Commands, "; "), "--host ") {
+		t.Errorf("commands %q of %q", f.Commands, f.Next)
+	}
 	if want == verify.Loss && (f.Snapshots == 0 || d.HitCount != f.Snapshots || uint64(len(missed)) != f.Snapshots && kindOf(name) != "snapshots") {
 		t.Errorf("finding %+v with %d hits", f, d.HitCount)
 	}

@@ -32,6 +32,7 @@ func (f *findings) add(list ...verify.Finding) {
 			}
 		}
 		x.Message = short(x.Message, maxMessage)
+		x.Next, x.Commands = splitNext(x.Next)
 		f.list = append(f.list, x)
 	}
 }

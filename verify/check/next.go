@@ -3,11 +3,33 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"savepoint/repo"
 	"savepoint/repo/tree"
 )
+
+// commandMark stands before and after a command in what to do next, until the finding is taken in. No text that is shown has it.
+const commandMark = "\x00"
+
+// marking makes what makes commands mark them.
+func marking(command func(...string) string) func(...string) string {
+	return func(args ...string) string {
+		return commandMark + strings.ReplaceAll(command(args...), commandMark, "") + commandMark
+	}
+}
+
+// splitNext returns what to do next as text, and apart the commands in it, each once.
+func splitNext(marked string) (text string, commands []string) {
+	commands = []string{}
+	for i, part := range strings.Split(marked, commandMark) {
+		if i%2 == 1 && !slices.Contains(commands, part) {
+			commands = append(commands, part)
+		}
+	}
+	return strings.ReplaceAll(marked, commandMark, ""), commands
+}
 
 // newerFirst says of an object that a newer program wrote, or that looks so, to try that first.
 func newerFirst(err error, next string) string {
@@ -60,6 +82,9 @@ func (c *checker) healing(source string, full bool) string {
 	words := []string{"backup"}
 	if full {
 		words = append(words, "--mode", "full")
+	}
+	if newest.Host != c.o.Host { // who runs it there may have another name for that host
+		words = append(words, "--host", newest.Host)
 	}
 	var paths []string
 	size := 0

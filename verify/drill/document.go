@@ -19,15 +19,15 @@ import (
 	"savepoint/verify"
 )
 
-// newDocument returns a document in which nothing is known. No list in it is nil.
+// newDocument returns a document in which nothing is known. No list in it is nil but those that are not known.
 func (x *run) newDocument() *verify.DrillDocument {
 	return &verify.DrillDocument{
-		Reasons: []string{}, Dataset: x.o.Dataset, Host: x.o.Host, Damaged: []verify.Lost{}, Program: x.o.Version, Run: x.o.Run,
+		Reasons: []string{}, Commands: []string{}, Dataset: x.o.Dataset, Host: x.o.Host, Damaged: []verify.Lost{}, Program: x.o.Version, Run: x.o.Run,
 		RTO:      verify.Recovery{Objective: x.o.RTO.Seconds(), Phases: []verify.Phase{}},
 		RPO:      verify.Exposure{Objective: x.o.RPO.Seconds()},
 		Compared: verify.Comparison{Differences: []verify.Difference{}, NotCompared: []string{}},
 		Conditions: verify.Conditions{Scenario: x.o.Scenario, Full: x.o.Sample.All(), Sample: x.o.Sample.text(), IndexCold: x.o.Scenario != Warm, Root: unix.Geteuid() == 0, CPUs: runtime.GOMAXPROCS(0),
-			MemoryBytes: memory(), System: system(), NotIndependent: []string{}},
+			MemoryBytes: memory(), System: system()},
 	}
 }
 
@@ -35,13 +35,13 @@ func (x *run) newDocument() *verify.DrillDocument {
 func (x *run) describeHost() {
 	c := &x.doc.Conditions
 	c.Machine, c.KeyFrom, c.KeySlot = x.opened.Options().Host, x.opened.KeyFrom, x.opened.Slot()
-	c.Throttled, c.StorageLocal = x.opened.Throttled, x.opened.Local
+	c.Throttled, c.StorageLocal = verify.Known(x.opened.Throttled), verify.Known(x.opened.Local)
 }
 
 // notIndependent says what lies on the host of the source and so would be lost with it: a host that replaces it would not have had it.
 func (x *run) notIndependent() []string {
 	out := []string{}
-	if !x.doc.Conditions.SourceHost && x.o.Scenario != Site {
+	if x.doc.Conditions.SourceHost != verify.Yes && x.o.Scenario != Site {
 		return out
 	}
 	if x.opened.KeyOnHost {

@@ -128,7 +128,7 @@ func TestKeep(t *testing.T) {
 	}
 	next := w.options()
 	next.Events.Leftovers = func(n int) { t.Errorf("%d folders were taken for leftovers", n) }
-	if d, err := drill.Run(t.Context(), next); err != nil || !d.Conditions.Alone {
+	if d, err := drill.Run(t.Context(), next); err != nil || d.Conditions.Alone != verify.Yes {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if got, err := os.ReadFile(filepath.Join(d.Kept, "players", "1")); err != nil || string(got) != "a player" {
@@ -161,7 +161,7 @@ func TestTwoAtOnce(t *testing.T) {
 			return nil
 		}
 		d, err := drill.Run(t.Context(), inner)
-		if err != nil || d.Verdict != verify.Restored || d.Conditions.Alone {
+		if err != nil || d.Verdict != verify.Restored || d.Conditions.Alone == verify.Yes {
 			t.Errorf("%+v, %v", d, err)
 		}
 	}

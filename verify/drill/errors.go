@@ -18,12 +18,24 @@ var (
 	ErrInconclusive = errors.New("the objectives could not be judged")
 )
 
-// because adds to an error the first reason of the verdict.
-func because(err error, d *verify.DrillDocument) error {
+// because adds to an error the first reasons of the verdict, n at most.
+func because(err error, d *verify.DrillDocument, n int) error {
 	if len(d.Reasons) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: %s", err, d.Reasons[0])
+	return fmt.Errorf("%w: %s", err, strings.Join(d.Reasons[:min(n, len(d.Reasons))], " "))
+}
+
+// missed is how many objectives a drill missed: the first reasons are of these.
+func missed(d *verify.DrillDocument) int {
+	n := 0
+	if d.RTO.Judged && d.RTO.Objective > 0 && !d.RTO.Met {
+		n++
+	}
+	if d.RPO.Judged && d.RPO.Objective > 0 && !d.RPO.Met {
+		n++
+	}
+	return n
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -108,7 +108,7 @@ func TestNothingWhole(t *testing.T) {
 	w.later()
 	w.spoil(nil)
 	d, _ := w.run(w.options(), verify.Damage, 4)
-	if len(d.Older) != 1 || d.Older[0].Whole || !strings.Contains(strings.Join(d.Reasons, " "), "None of 1 older snapshot came back whole") {
+	if len(d.Older) != 1 || d.Older[0].Whole || !strings.Contains(strings.Join(d.Reasons, " "), "The one snapshot before it did not come back whole") {
 		t.Errorf("%+v", d)
 	}
 }

@@ -61,7 +61,7 @@ func older(snaps []*repo.Snapshot, than *repo.Snapshot) []*repo.Snapshot {
 
 // tried is what a document says of an older snapshot.
 func tried(d *verify.DrillDocument, took time.Duration) verify.Older {
-	o := verify.Older{Snapshot: d.Snapshot, WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, Complete: d.Complete, Whole: !lossy(d),
+	o := verify.Older{Snapshot: d.Snapshot, WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, Complete: d.Complete == verify.Yes, Whole: !lossy(d),
 		Restored: d.Restored, Compared: d.Compared, Damaged: d.Damaged, DamagedCnt: d.DamagedCnt, Seconds: took.Seconds()}
 	o.Damaged = o.Damaged[:min(mostOfOlder, len(o.Damaged))]
 	o.Compared.Differences = o.Compared.Differences[:min(mostOfOlder, len(o.Compared.Differences))]

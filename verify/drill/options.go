@@ -50,7 +50,10 @@ type Options struct {
 	// Inspect is shown the restored folder after the comparison, and may add to the document. Its error is why the drill could not
 	// come to its end. Nil: nobody looks.
 	Inspect func(ctx context.Context, folder string, d *verify.DrillDocument) error
-	Events  Events
+	// Advise says what to do next about a drill that is judged, and, apart, the commands in that, each runnable as it stands. It is told why the
+	// drill did not come to its end, if it did not, and must not change the document, into which its answer goes. Nil: nothing is said.
+	Advise func(d *verify.DrillDocument, cannot error) (next string, commands []string)
+	Events Events
 	// Now is the clock of durations. Nil is time.Now.
 	Now func() time.Time
 	// Run is the ID of the run: it names the scratch folder, and must be a name of a folder that nothing else has.

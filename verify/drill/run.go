@@ -45,7 +45,7 @@ func Run(ctx context.Context, o Options) (*verify.DrillDocument, error) {
 	x.doc = x.newDocument()
 	if err := x.enter(); err != nil {
 		x.cannot = err
-		return x.conclude()
+		return x.conclude(ctx)
 	}
 	defer x.leave()
 	x.watch = newStopwatch(x.o.Now, asleep) // the order
@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (*verify.DrillDocument, error) {
 	if !held {
 		x.cannot = err
 	}
-	return x.conclude()
+	return x.conclude(ctx)
 }
 
 // enter makes the scratch folder, and removes what killed drills left. That is no part of a recovery.
@@ -96,7 +96,7 @@ func (x *run) enter() error {
 	if err == nil {
 		var running int
 		running, err = s.others()
-		c.Alone = running == 0
+		c.Alone = verify.Known(running == 0)
 	}
 	if err != nil {
 		return errors.Join(err, s.remove())
@@ -137,6 +137,7 @@ func (x *run) drill(ctx context.Context) {
 	}
 	x.tidy()
 	x.settle()
+	x.advise(ctx)
 	if !x.known {
 		return
 	}
@@ -172,7 +173,7 @@ func (x *run) recover(ctx context.Context) error {
 // attempt restores one snapshot and compares it.
 func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	x.chosen(c)
-	if x.o.AgainstSource && !x.doc.Conditions.SourceHost {
+	if x.o.AgainstSource && x.doc.Conditions.SourceHost != verify.Yes {
 		return fmt.Errorf("--against-source: this host is %s, the source is on %s", x.doc.Conditions.Machine, c.Host)
 	}
 	x.want = x.o.Sample.of(c.Snapshot, x.o.Run)
@@ -215,15 +216,15 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 func (x *run) chosen(c repo.Choice) {
 	s, d := c.Snapshot, x.doc
 	x.known = true
-	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), s.FaultCount
-	d.Complete, d.WindowStart, d.WindowEnd, d.Published = complete(s), s.Start().UTC(), s.End().UTC(), published(s).UTC()
+	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), &s.FaultCount
+	d.Complete, d.WindowStart, d.WindowEnd, d.Published = verify.Known(complete(s)), s.Start().UTC(), s.End().UTC(), published(s).UTC()
 	from := d.WindowStart
 	if p := x.recoveryPoint(c); p != nil {
 		from = p.Start().UTC()
 		d.RPO.Since = &from
 	}
-	d.RPO.Seconds = max(0, d.Incident.Sub(from).Seconds()) // storage that tells whole seconds can show an order before the backup it came after
-	d.Conditions.SourceHost = s.Host == d.Conditions.Machine
+	d.RPO.Seconds = max(time.Nanosecond, d.Incident.Sub(from)).Seconds() // storage that tells whole seconds can show an order before the backup it came after
+	d.Conditions.SourceHost = verify.Known(s.Host == d.Conditions.Machine)
 	d.Conditions.NotIndependent = x.notIndependent()
 }
 
@@ -255,7 +256,7 @@ func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
 		return unadvised(err)
 	}
 	if running, err := x.scratch.others(); err == nil && running > 0 {
-		x.doc.Conditions.Alone = false
+		x.doc.Conditions.Alone = verify.No
 	}
 	return x.scratch.same()
 }
@@ -280,7 +281,7 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 	}
 	c.Seconds = x.o.Now().Sub(began).Seconds()
 	c.Differences, c.NotCompared = append([]verify.Difference{}, c.Differences...), append([]string{}, c.NotCompared...)
-	d.Compared, d.Conditions.CacheDropped = c, dropped
+	d.Compared, d.Conditions.CacheDropped = c, verify.Known(dropped)
 	x.problems(x.res)
 	if x.o.Inspect == nil {
 		return nil
@@ -334,24 +335,34 @@ func (x *run) settle() {
 	}
 }
 
+// advise asks what to do next.
+func (x *run) advise(ctx context.Context) {
+	if x.o.Advise == nil {
+		return
+	}
+	next, commands := x.o.Advise(x.doc, errors.Join(x.cannot, x.late))
+	x.doc.Next, x.doc.Commands = next, append([]string{}, commands...)
+}
+
 // conclude returns the document with an error that says what it came to.
-func (x *run) conclude() (*verify.DrillDocument, error) {
+func (x *run) conclude(ctx context.Context) (*verify.DrillDocument, error) {
 	if x.refused != nil {
 		return nil, x.refused
 	}
 	if x.doc.Verdict == "" {
 		x.settle()
+		x.advise(ctx)
 	}
 	var err error
 	switch x.doc.Verdict {
 	case verify.Damage:
-		err = because(ErrDamage, x.doc)
+		err = because(ErrDamage, x.doc, 1)
 	case verify.CouldNotRun:
 		err = x.cannot
 	case verify.ObjectiveMissed:
-		err = because(ErrObjective, x.doc)
+		err = because(ErrObjective, x.doc, missed(x.doc))
 	case verify.Inconclusive:
-		err = because(ErrInconclusive, x.doc)
+		err = because(ErrInconclusive, x.doc, 1)
 	}
 	return x.doc, errors.Join(err, x.late)
 }

@@ -200,7 +200,7 @@ func TestRestored(t *testing.T) {
 	if phases != asked || asked.Received < d.Restored.Fetched || d.RTO.Phases[4].Received != d.Restored.Fetched {
 		t.Errorf("the phases asked %+v of the storage, the restore asked %+v, %d bytes of packs", phases, asked, d.Restored.Fetched)
 	}
-	if d.Dataset != "world" || d.Host != "world-1" || d.Class != "state" || !d.Complete || d.Faults != 0 || len(d.Reasons) != 0 || d.Run != "runb" || d.Program != "v1" {
+	if d.Dataset != "world" || d.Host != "world-1" || d.Class != "state" || d.Complete != verify.Yes || *d.Faults != 0 || len(d.Reasons) != 0 || d.Run != "runb" || d.Program != "v1" {
 		t.Errorf("%+v", d)
 	}
 	if !d.RTO.Judged || !d.RTO.Met || !d.RPO.Judged || !d.RPO.Met || d.RPO.Since == nil || !d.RPO.Since.Equal(d.WindowStart) {
@@ -229,7 +229,7 @@ func TestRestored(t *testing.T) {
 		t.Errorf("%+v, %+v", d.Restored, d.Compared)
 	}
 	c := d.Conditions
-	if !c.Alone || !c.Full || !c.IndexCold || c.Throttled || c.SourceHost || c.Machine != "spare" || c.KeyFrom == "" || c.KeySlot == "" || c.ScratchFS != "ext4" || c.CPUs == 0 || c.MemoryBytes == 0 || c.System == "" {
+	if c.Alone != verify.Yes || !c.Full || !c.IndexCold || c.Throttled != verify.No || c.SourceHost != verify.No || c.Machine != "spare" || c.KeyFrom == "" || c.KeySlot == "" || c.ScratchFS != "ext4" || c.CPUs == 0 || c.MemoryBytes == 0 || c.System == "" {
 		t.Errorf("%+v", c)
 	}
 	rep, same := w.report()
@@ -259,6 +259,12 @@ func TestDamage(t *testing.T) {
 	}
 	o := w.options()
 	o.RTO = time.Nanosecond // damage weighs more
+	o.Advise = func(d *verify.DrillDocument, cannot error) (string, []string) {
+		if d.Verdict != verify.Damage || d.ExitCode != 4 || cannot != nil {
+			t.Errorf("advice is asked for of %+v, %v", d, cannot)
+		}
+		return "look: store verify", []string{"store verify"}
+	}
 	d, err := w.run(o, verify.Damage, 4)
 	// The block may hold the small file as well: blocks are sealed in any order.
 	lost := slices.ContainsFunc(d.Damaged, func(l verify.Lost) bool { return l.Path == filepath.Join(w.source, "region") })
@@ -268,8 +274,8 @@ func TestDamage(t *testing.T) {
 	if d.Compared.DifferenceCount != 0 || d.Compared.Files != 2-d.DamagedCnt || d.RTO.Judged {
 		t.Errorf("%+v, %+v", d.Compared, d.RTO)
 	}
-	if rep, _ := w.report(); rep == nil || rep.Exit != 4 {
-		t.Errorf("%+v", rep)
+	if rep, same := w.report(); rep == nil || rep.Exit != 4 || same.Next != "look: store verify" || !slices.Equal(same.Commands, []string{"store verify"}) || d.Next != same.Next {
+		t.Errorf("%+v, %+v", rep, same)
 	}
 }
 
@@ -321,8 +327,15 @@ func TestObjectives(t *testing.T) {
 	o := w.options()
 	o.RTO, o.RPO = time.Nanosecond, 3*time.Hour
 	d, err := w.run(o, verify.ObjectiveMissed, 5)
+	if strings.Contains(err.Error(), "RPO") {
+		t.Errorf("it speaks of the objective that was met: %v", err)
+	}
 	if !errors.Is(err, drill.ErrObjective) || d.RTO.Met || !d.RPO.Met {
 		t.Errorf("%v, %+v, %+v", err, d.RTO, d.RPO)
+	}
+	o.RPO = time.Nanosecond
+	if _, err = w.run(o, verify.ObjectiveMissed, 5); !strings.Contains(err.Error(), "The RTO of 1ns was missed") || !strings.Contains(err.Error(), "The RPO of 1ns was missed") {
+		t.Errorf("two objectives: %v", err)
 	}
 	o = w.options()
 	o.RTO, o.RPO = time.Hour, time.Hour
@@ -340,7 +353,7 @@ func TestObjectives(t *testing.T) {
 	// A clock that went back shows no negative age.
 	w.clock = w.clock.Add(-5 * time.Hour)
 	d, _ = w.run(w.options(), verify.Restored, 0)
-	if d.RPO.Seconds != 0 {
+	if d.RPO.Seconds > 1e-6 {
 		t.Errorf("%+v", d.RPO)
 	}
 }
@@ -361,7 +374,7 @@ func TestFaults(t *testing.T) {
 		return c, err
 	}
 	d, _ := w.run(o, verify.ObjectiveMissed, 5)
-	if d.Complete || d.Faults != 3 || clean == nil || d.RPO.Since == nil || !d.RPO.Since.Equal(clean.Start()) || d.RPO.Seconds < 7190 || len(d.Reasons) != 2 {
+	if d.Complete == verify.Yes || *d.Faults != 3 || clean == nil || d.RPO.Since == nil || !d.RPO.Since.Equal(clean.Start()) || d.RPO.Seconds < 7190 || len(d.Reasons) != 2 {
 		t.Errorf("%+v, %q", d.RPO, d.Reasons)
 	}
 	o.Run, o.RPO = "alone", 0
@@ -371,7 +384,7 @@ func TestFaults(t *testing.T) {
 		return repo.Select(snaps, repo.Query{})
 	}
 	d, _ = w.run(o, verify.Restored, 0)
-	if d.Complete || d.RPO.Since != nil || len(d.Reasons) != 1 || !strings.Contains(d.Reasons[0], "suspect") {
+	if d.Complete == verify.Yes || d.RPO.Since != nil || len(d.Reasons) != 1 || !strings.Contains(d.Reasons[0], "suspect") {
 		t.Errorf("%+v, %q", d.RPO, d.Reasons)
 	}
 }

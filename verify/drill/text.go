@@ -9,7 +9,8 @@ import (
 	"savepoint/verify"
 )
 
-// Line returns what a drill came to in one line. Times are shown in zone.
+// Line returns what a drill came to in one line. Times are shown in zone, in whole seconds that have passed, as the incident's is: else a
+// backup could seem to be of after it.
 func Line(d *verify.DrillDocument, zone *time.Location) string {
 	var b strings.Builder
 	b.WriteString(string(d.Verdict))
@@ -17,7 +18,7 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		fmt.Fprintf(&b, ": %s", sourceText(d))
 	}
 	if d.Snapshot != "" {
-		fmt.Fprintf(&b, " of %s", wholeSecond(d.WindowEnd).In(zone).Format("2006-01-02 15:04:05 MST"))
+		fmt.Fprintf(&b, " of %s", d.WindowEnd.In(zone).Format("2006-01-02 15:04:05 MST"))
 	}
 	switch d.Verdict {
 	case verify.CouldNotRun:
@@ -94,14 +95,6 @@ func objectiveText(objective float64, judged, met bool) string {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// wholeSecond rounds up: what was read up to a time had ended at the time that is shown.
-func wholeSecond(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); !whole.Equal(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}
 
 // SpanText returns a measured time as people read it: 420 ms, 4.2 s, 38 min 5 s, 3 d 4 h.
 func SpanText(d time.Duration) string {

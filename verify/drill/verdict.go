@@ -30,7 +30,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0
 	whole := !damage && cannot == nil
 	chosen, doubts := doubtsOf(d.Conditions)
-	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && !d.Conditions.Alone {
+	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && d.Conditions.Alone != verify.Yes {
 		doubts = append(doubts, "another drill ran on this host at the same time")
 	}
 	j.rtoJudged = whole && len(chosen)+len(doubts) == 0
@@ -73,7 +73,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	if d.At != nil && d.Published.After(*d.At) {
 		j.reason("The snapshot was stored %s after the incident: the RPO counts from the one before it.", SpanText(d.Published.Sub(*d.At)))
 	}
-	if d.Snapshot != "" && !d.Complete {
+	if d.Snapshot != "" && d.Complete != verify.Yes {
 		j.reason("%s", incompleteText(d))
 	}
 	return j
@@ -127,8 +127,13 @@ func (j *judgement) olderReasons(d verify.DrillDocument) {
 		return
 	}
 	last := d.Older[len(d.Older)-1]
-	if !last.Whole {
-		j.reason("None of %s came back whole either.", count(uint64(len(d.Older)), "older snapshot", "older snapshots"))
+	switch {
+	case last.Whole:
+	case len(d.Older) == 1:
+		j.reason("The one snapshot before it did not come back whole either.")
+		return
+	default:
+		j.reason("None of %d older snapshots came back whole either.", len(d.Older))
 		return
 	}
 	j.reason("Snapshot %s, read to %s, came back whole; the RTO counts all %d tries.", short(last.Snapshot), last.WindowEnd.UTC().Format("2006-01-02 15:04:05Z"), len(d.Older)+1)
@@ -151,8 +156,8 @@ func over(is, objective float64) string {
 }
 
 func incompleteText(d verify.DrillDocument) string {
-	if d.Faults > 0 {
-		return fmt.Sprintf("The snapshot is not complete: the backup could not read %s as it was.", count(d.Faults, "entry of the source", "entries of the source"))
+	if d.Faults != nil && *d.Faults > 0 {
+		return fmt.Sprintf("The snapshot is not complete: the backup could not read %s as it was.", count(*d.Faults, "entry of the source", "entries of the source"))
 	}
 	return "The snapshot is suspect: the source had lost more than half since the one before."
 }
@@ -168,7 +173,7 @@ func doubtsOf(c verify.Conditions) (chosen, doubts []string) {
 		{c.Scenario != Cold && c.Scenario != Site, &chosen, "this was no drill of a host that has nothing"},
 		{!c.Full, &chosen, "only a part of the snapshot was restored"},
 		{c.Scenario != Warm && !c.IndexCold, &doubts, "an index of this host was used"},
-		{c.Throttled, &doubts, "--limit-download held the restore back"},
+		{c.Throttled == verify.Yes, &doubts, "--limit-download held the restore back"},
 	} {
 		if d.holds {
 			*d.to = append(*d.to, d.text)

@@ -15,10 +15,10 @@ import (
 func fine() verify.DrillDocument {
 	since := time.Unix(1000, 0)
 	return verify.DrillDocument{
-		Snapshot: "00", Complete: true,
+		Snapshot: "00", Complete: verify.Yes,
 		RTO:        verify.Recovery{Seconds: 10, Objective: 10},
 		RPO:        verify.Exposure{Seconds: 100, Objective: 100, Since: &since},
-		Conditions: verify.Conditions{Scenario: Cold, Full: true, IndexCold: true, Alone: true, CacheDropped: true},
+		Conditions: verify.Conditions{Scenario: Cold, Full: true, IndexCold: true, Alone: verify.Yes, CacheDropped: verify.Yes},
 	}
 }
 
@@ -30,10 +30,10 @@ func TestJudge(t *testing.T) {
 	}
 	slow := func(d *doc) { d.RTO.Seconds = 10.5 }
 	old := func(d *doc) { d.RPO.Seconds = 160 }
-	throttled := func(d *doc) { d.Conditions.Throttled = true }
-	beside := func(d *doc) { d.Conditions.Alone = false }
+	throttled := func(d *doc) { d.Conditions.Throttled = verify.Yes }
+	beside := func(d *doc) { d.Conditions.Alone = verify.No }
 	noObjectives := func(d *doc) { d.RTO.Objective, d.RPO.Objective = 0, 0 }
-	faulty := func(d *doc) { d.Complete, d.Faults = false, 3 }
+	faulty := func(d *doc) { d.Complete, d.Faults = verify.No, new(uint64(3)) }
 	only := func(d *doc) { faulty(d); d.RPO.Since = nil }
 	stop := errors.New("the disk is full")
 	all := func(fns ...func(*doc)) []func(*doc) { return fns }
@@ -65,9 +65,9 @@ func TestJudge(t *testing.T) {
 		{"an index", all(func(d *doc) { d.Conditions.IndexCold = false }), nil, verify.Inconclusive, 1, "-y", []string{"an index"}},
 		{"beside another, in time", all(beside), nil, verify.Restored, 0, "yy", nil},
 		{"beside another, too slow", all(beside, slow), nil, verify.Inconclusive, 1, "-y", []string{"another drill"}},
-		{"page cache not dropped", all(func(d *doc) { d.Conditions.CacheDropped = false }), nil, verify.Restored, 0, "yy", nil},
+		{"page cache not dropped", all(func(d *doc) { d.Conditions.CacheDropped = verify.No }), nil, verify.Restored, 0, "yy", nil},
 		{"faults", all(faulty), nil, verify.Restored, 0, "yy", []string{"The snapshot is not complete: the backup could not read 3 entries"}},
-		{"suspect", all(func(d *doc) { d.Complete = false }), nil, verify.Restored, 0, "yy", []string{"The snapshot is suspect"}},
+		{"suspect", all(func(d *doc) { d.Complete = verify.No }), nil, verify.Restored, 0, "yy", []string{"The snapshot is suspect"}},
 		{"nothing complete", all(only), nil, verify.ObjectiveMissed, 5, "yn", []string{"The RPO of 1m40s was missed: there is no complete", "not complete"}},
 		{"nothing complete, no objective", all(only, noObjectives), nil, verify.Restored, 0, "nn", []string{"not complete"}},
 		{"lost", all(lose, slow), nil, verify.Damage, 4, "--", []string{"Damage in the repository took 2 entries; the first is /a."}},
@@ -146,12 +146,12 @@ func TestLine(t *testing.T) {
 		change func()
 		want   string
 	}{
-		{func() {}, "restored: world@world-1 of 2026-11-20 02:41:00 UTC, RTO 10.0 s (objective 10s), RPO 1 min 40 s (objective 1m40s)"},
-		{func() { d.RTO.Seconds = 12 }, "objective missed: world@world-1 of 2026-11-20 02:41:00 UTC, RTO 12.0 s (objective 10s, missed), RPO 1 min 40 s (objective 1m40s)"},
-		{func() { d.Conditions.Throttled = true }, "inconclusive: world@world-1 of 2026-11-20 02:41:00 UTC, RTO 12.0 s (objective 10s, not judged), RPO 1 min 40 s (objective 1m40s)"},
-		{func() { d.RTO.Objective, d.RPO.Objective, d.RPO.Since = 0, 0, nil }, "restored: world@world-1 of 2026-11-20 02:41:00 UTC, RTO 12.0 s, RPO at least 1 min 40 s"},
+		{func() {}, "restored: world@world-1 of 2026-11-20 02:40:59 UTC, RTO 10.0 s (objective 10s), RPO 1 min 40 s (objective 1m40s)"},
+		{func() { d.RTO.Seconds = 12 }, "objective missed: world@world-1 of 2026-11-20 02:40:59 UTC, RTO 12.0 s (objective 10s, missed), RPO 1 min 40 s (objective 1m40s)"},
+		{func() { d.Conditions.Throttled = verify.Yes }, "inconclusive: world@world-1 of 2026-11-20 02:40:59 UTC, RTO 12.0 s (objective 10s, not judged), RPO 1 min 40 s (objective 1m40s)"},
+		{func() { d.RTO.Objective, d.RPO.Objective, d.RPO.Since = 0, 0, nil }, "restored: world@world-1 of 2026-11-20 02:40:59 UTC, RTO 12.0 s, RPO at least 1 min 40 s"},
 		{func() { d.Dataset, d.Host, d.DamagedCnt, d.Damaged = "/a\nb", "", 1, []verify.Lost{{}} },
-			`damage: "/a\nb" of 2026-11-20 02:41:00 UTC, 1 lost in the repository, RTO 12.0 s, RPO at least 1 min 40 s`},
+			`damage: "/a\nb" of 2026-11-20 02:40:59 UTC, 1 lost in the repository, RTO 12.0 s, RPO at least 1 min 40 s`},
 	} {
 		tt.change()
 		if diff := cmp.Diff(tt.want, line()); diff != "" {

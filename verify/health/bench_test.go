@@ -15,7 +15,8 @@ import (
 	"savepoint/verify/health"
 )
 
-// BenchmarkLook looks at 10,000 snapshots of 40 sources and 10,000 reports in a folder.
+// BenchmarkLook looks at 10,000 snapshots of 40 sources and 10,000 reports in a folder, and asks which of them are known to be damaged, which is
+// what a listing of snapshots costs more.
 func BenchmarkLook(b *testing.B) {
 	const sources, each = 40, 250
 	dir := b.TempDir()
@@ -70,6 +71,33 @@ func BenchmarkLook(b *testing.B) {
 			}
 		}
 	}
+	damage := func(b *testing.B, cache func() string) {
+		for b.Loop() {
+			r, err := repo.Open(b.Context(), st, repo.Secret{Passphrase: password}, repo.Options{Cache: cache()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			snaps, err := r.Snapshots(b.Context())
+			b.StartTimer()
+			if err == nil {
+				_, err = health.Damage(b.Context(), r, snaps)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	list := func(b *testing.B) {
+		for b.Loop() {
+			if _, err := w.repo.Snapshots(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("damage, warm", func(b *testing.B) { damage(b, func() string { return w.cache }) })
+	b.Run("damage, cold", func(b *testing.B) { damage(b, b.TempDir) })
+	b.Run("the listing alone", list)
 	b.Run("warm", func(b *testing.B) { run(b, func() string { return w.cache }) })
 	b.Run("cold", func(b *testing.B) { run(b, b.TempDir) })
 }

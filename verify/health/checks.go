@@ -67,7 +67,7 @@ func (l *look) findHit(ctx context.Context, unhealed []*report) error {
 		}
 		if d, err := verify.DecodeCheck(b); err == nil {
 			for _, h := range d.Hit {
-				l.hit[h.Snapshot] = true
+				l.hit[h.Snapshot] = r // they are in order of time
 			}
 		}
 	}

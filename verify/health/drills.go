@@ -14,9 +14,12 @@ const passed verify.Verdict = "pass"
 // proven reports whether a verdict says that everything came back and nothing was missed.
 func proven(v verify.Verdict) bool { return v == verify.Restored || v == passed }
 
-// cameBack reports whether a drill restored all of its snapshot, whatever came of its objectives: then it measured times.
+// proves reports whether a drill restored all of its snapshot and nothing was missed. A sample proves nothing of the rest.
+func proves(d *verify.DrillDocument) bool { return proven(d.Verdict) && d.Conditions.Full }
+
+// cameBack reports whether a drill restored all of its snapshot, whatever came of its objectives.
 func cameBack(d *verify.DrillDocument) bool {
-	return proven(d.Verdict) || d.Verdict == verify.ObjectiveMissed || d.Verdict == verify.Inconclusive
+	return d.Conditions.Full && (proven(d.Verdict) || d.Verdict == verify.ObjectiveMissed || d.Verdict == verify.Inconclusive)
 }
 
 // drillResult is a verdict as a label.
@@ -57,9 +60,11 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 			x.damage = append(x.damage, r)
 		case cameBack(r.drill):
 			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return r.heals(old, listed[old.drill.Snapshot] != nil, l.whole) })
-			prefer(&x.measured, d)
+			if r.drill.RTO.Judged {
+				prefer(&x.measured, d)
+			}
 		}
-		if proven(r.drill.Verdict) {
+		if proves(r.drill) {
 			prefer(&x.LastProven, d)
 		}
 	}
@@ -67,7 +72,7 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 		x.UnhealedDamage = drillOf(x.damage[i])
 	}
 	for _, r := range x.drills {
-		if s := listed[r.drill.Snapshot]; s != nil && proven(r.drill.Verdict) && l.point(x, s) {
+		if s := listed[r.drill.Snapshot]; s != nil && proves(r.drill) && l.point(x, s) {
 			latest(&x.Restored, s.Start())
 			if r.drill.Verdict == passed {
 				latest(&x.Drilled, s.Start())
@@ -111,9 +116,12 @@ func latest(to **time.Time, t time.Time) {
 }
 
 func drillOf(r *report) *Drill {
-	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, rep: r}
+	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, rep: r}
 	if cameBack(r.drill) {
-		d.RTO, d.RPO = &r.drill.RTO.Seconds, &r.drill.RPO.Seconds
+		d.RPO = &r.drill.RPO.Seconds
+	}
+	if cameBack(r.drill) && r.drill.RTO.Judged {
+		d.RTO = &r.drill.RTO.Seconds
 	}
 	return d
 }

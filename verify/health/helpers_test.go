@@ -145,13 +145,23 @@ func (w *world) drillAt(dataset, host string, snap *repo.Snapshot, v verify.Verd
 
 func (w *world) drillOf(dataset, host string, snap *repo.Snapshot, v verify.Verdict, at *time.Time) {
 	w.t.Helper()
-	d := &verify.DrillDocument{Verdict: v, Dataset: dataset, Host: host, Ordered: w.clock(), Incident: w.clock(), At: at, Run: "drillrun"}
+	w.drillWith(dataset, host, snap, v, at, func(d *verify.DrillDocument) {
+		if v == verify.Damage && snap != nil {
+			d.Damaged, d.DamagedCnt = []verify.Lost{{Path: "/srv/a"}}, 1
+		}
+	})
+}
+
+func (w *world) drillWith(dataset, host string, snap *repo.Snapshot, v verify.Verdict, at *time.Time, change func(*verify.DrillDocument)) {
+	w.t.Helper()
+	d := &verify.DrillDocument{Verdict: v, Dataset: dataset, Host: host, Ordered: w.clock(), Incident: w.clock(), At: at, Run: "drillrun",
+		Conditions: verify.Conditions{Full: true}}
 	if at != nil {
 		d.Incident = *at
 	}
 	if snap != nil {
 		d.Snapshot, d.WindowStart, d.WindowEnd = snap.ID(), snap.Start(), snap.End()
-		d.RTO = verify.Recovery{Seconds: 4.25, Phases: []verify.Phase{{Name: "open", Seconds: 0.25}, {Name: "index"}, {Name: "select", Seconds: 0.5}, {Name: "plan"},
+		d.RTO = verify.Recovery{Seconds: 4.25, Judged: v == verify.Restored || v == verify.ObjectiveMissed, Phases: []verify.Phase{{Name: "open", Seconds: 0.25}, {Name: "index"}, {Name: "select", Seconds: 0.5}, {Name: "plan"},
 			{Name: "transfer", Seconds: 3}, {Name: "metadata", Seconds: 0.5}}}
 		d.RPO = verify.Exposure{Seconds: max(0, d.Incident.Sub(snap.Start()).Seconds())}
 		d.Restored = verify.Restore{Files: 3, Bytes: 3000, Fetched: 1010}
@@ -159,6 +169,7 @@ func (w *world) drillOf(dataset, host string, snap *repo.Snapshot, v verify.Verd
 	if v != verify.Restored {
 		d.Reasons = []string{"this drill says why."}
 	}
+	change(d)
 	b, err := verify.Encode(d)
 	if err != nil {
 		w.t.Fatal(err)

@@ -22,6 +22,10 @@ type Options struct {
 	Dataset, Host string
 	// Expected are sources that there must be, also when they were never backed up.
 	Expected []Expected
+	// Here is the name of this host: a command for a source of another name says which.
+	Here string
+	// Zone is that of times in what is said to people; nil is UTC.
+	Zone *time.Location
 	// Command makes a command to show of arguments; nil: "store" and the arguments.
 	Command func(args ...string) string
 	// Run is the ID of this run.
@@ -37,6 +41,9 @@ func (o Options) withDefaults(r *repo.Repo) Options {
 	}
 	if o.Command == nil {
 		o.Command = func(args ...string) string { return "store " + strings.Join(args, " ") }
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
 	}
 	return o
 }
@@ -63,11 +70,12 @@ type look struct {
 	now     time.Time // the latest of that and what the storage has shown
 	status  *Status
 	sources map[[2]string]*sight
-	checks  []*report       // verifications, oldest first
-	hit     map[string]bool // IDs of snapshots that lose something, as verifications say whose damage nothing has seen healed
-	whole   time.Time       // since when every pack has been read back and found whole; zero when that cannot be said
-	marked  time.Time       // when the last pack was marked as damaged, by a host's clock
+	checks  []*report          // verifications, oldest first
+	hit     map[string]*report // by ID the snapshots that lose something, with the last verification that says so and whose damage nothing has seen healed
+	whole   time.Time          // since when every pack has been read back and found whole; zero when that cannot be said
+	marked  time.Time          // when the last pack was marked as damaged, by a host's clock
 
+	snapshots      bool // there are some, of any source
 	corrupt, newer bool // objects are damaged; objects need a newer program
 
 	mu  sync.Mutex
@@ -77,13 +85,12 @@ type look struct {
 // Look reads lists, manifests and reports, and says what they mean. Damage in them is in the Status; an error means that it could not
 // look.
 func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
-	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]bool{}}
-	l.got = gathered{map[*repo.StoredReport]*report{}, map[*repo.StoredReport]error{}, map[record.PackRef]time.Time{}}
+	l := newLook(r, o)
 	s, err := r.Survey(ctx, l.take)
 	if err != nil {
 		return nil, err
 	}
-	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Copied: s.Copied, Run: l.o.Run}
+	l.status.Copied = s.Copied
 	for _, p := range s.Damaged {
 		l.status.Damaged = append(l.status.Damaged, p.Name)
 		if p.Marked.After(l.marked) {
@@ -95,8 +102,25 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 	for _, name := range s.BadRecords {
 		l.unreadable(KindRecord, &repo.CorruptError{Object: name, Err: errRecord})
 	}
-	l.settleClock(s)
+	l.settle(s)
+	l.snapshots = len(s.Snapshots) > 0
 	l.status.Missing = missing(s.Reports, s.Snapshots, l.now, uint64(l.status.count(KindReport)))
+	if err := l.judge(ctx, s.BadReports == nil); err != nil {
+		return nil, err
+	}
+	return l.status, nil
+}
+
+func newLook(r *repo.Repo, o Options) *look {
+	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]*report{}}
+	l.got = gathered{map[*repo.StoredReport]*report{}, map[*repo.StoredReport]error{}, map[record.PackRef]time.Time{}}
+	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run}
+	return l
+}
+
+// settle gives snapshots and reports to their sources.
+func (l *look) settle(s *repo.Survey) {
+	l.settleClock(s)
 	for _, e := range l.o.Expected {
 		if l.o.wants(e.Dataset, e.Host) {
 			l.source(e.Dataset, e.Host).Class = e.Class
@@ -109,10 +133,6 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 		}
 	}
 	l.assign(l.sorted(s.Reports))
-	if err := l.judge(ctx, s.BadReports == nil); err != nil {
-		return nil, err
-	}
-	return l.status, nil
 }
 
 // settleClock decides up to when ages count. The storage's clock cannot be asked without writing; but it was at least what its newest

@@ -112,6 +112,12 @@ func TestSources(t *testing.T) {
 			w.at("13:00")
 			w.drill(d, h, s, damage)
 		}, facts{state: health.Damaged, backup: "12:00:01", word: "complete", ok: "12:00:01", drill: "13:00:00", proven: "12:00:01", harm: "13:00:00"}, 4},
+		"one that is inconclusive brought everything back": {func(w *world) {
+			s := w.reported(d, h, nil)
+			w.drill(d, h, s, restored)
+			w.at("14:00")
+			w.drill(d, h, s, verify.Inconclusive)
+		}, facts{state: health.Good, backup: "12:00:01", word: "complete", point: "12:00:00", ok: "12:00:01", drill: "14:00:00", proven: "12:00:01", back: "12:00:00"}, 0},
 		"one that could not run after it heals nothing": {func(w *world) {
 			w.drill(d, h, w.reported(d, h, nil), damage)
 			w.at("14:00")

@@ -118,6 +118,28 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// TestHeldBack exports no time of a drill that may not be held against an objective, and leaves that of the one before as it was.
+func TestHeldBack(t *testing.T) {
+	w := newWorld(t)
+	snap := w.reported("world", "a", nil)
+	w.drill("world", "a", snap, verify.Inconclusive)
+	for _, unknown := range []string{"rta", "rpa", "phase", "restored_bytes"} {
+		if text := w.scrape(health.Options{}); strings.Contains(text, "\nsavepoint_drill_"+unknown) {
+			t.Errorf("a drill that was held back has a sample of %s", unknown)
+		}
+	}
+	if x := source(t, w.look(health.Options{}), "world@a"); x.LastDrill.RTO != nil || x.LastDrill.RPO == nil || x.LastMeasured() != nil {
+		t.Errorf("%+v", x.LastDrill)
+	}
+	w.at("13:00")
+	w.drill("world", "a", snap, verify.Restored)
+	w.at("14:00")
+	w.drill("world", "a", snap, verify.Inconclusive)
+	if x := source(t, w.look(health.Options{}), "world@a"); x.LastMeasured() == nil || x.LastMeasured().Verdict != verify.Restored {
+		t.Errorf("%+v", x.LastMeasured())
+	}
+}
+
 // TestAlerts holds that `time() - x > limit` fires for what never happened, and that what is not known has no sample.
 func TestAlerts(t *testing.T) {
 	w := newWorld(t)

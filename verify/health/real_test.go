@@ -220,7 +220,7 @@ func TestRealDrills(t *testing.T) {
 				x.Throttled = true
 				return x, err
 			}
-		}, verify.Inconclusive, health.DrillFailed, true},
+		}, verify.Inconclusive, health.Good, false},
 		{"could not run", func(o *drill.Options) {
 			o.Permit = func(*repo.Snapshot, string) error { return errors.New("not here") }
 		}, verify.CouldNotRun, health.DrillFailed, false},
@@ -309,7 +309,7 @@ func TestRealFaulty(t *testing.T) {
 	}
 	d = s.drill(nil)
 	_, x = s.look()
-	if d.Verdict != verify.Restored || d.Faults != 1 || x.State != health.Faulty || x.RecoveryPoint.Snapshot != good.ID() || x.Restored != nil || x.LastBackup.Faults != 1 {
+	if d.Verdict != verify.Restored || *d.Faults != 1 || x.State != health.Faulty || x.RecoveryPoint.Snapshot != good.ID() || x.Restored != nil || x.LastBackup.Faults != 1 {
 		t.Errorf("with a fault: %q, %+v", d.Verdict, x)
 	}
 }

@@ -21,6 +21,7 @@ const (
 	keptText     = 500      // bytes of a message or a reason
 	keptName     = 64       // bytes of a verdict, an ID, a phase or a level
 	keptPhases   = 16
+	keptCommands = 8
 	maxSeconds   = 1e10 // no run took 300 years
 	maxCount     = 1e15
 )
@@ -35,6 +36,8 @@ type report struct {
 	check *verify.CheckDocument // nil for a verification that did not come to its end
 
 	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
+	dataLost     bool // of a drill: something of the snapshot itself did not come back as it was
+	lostFile     string
 	harm, seen   bool // of a verification: it found damage; every later one sees that too, whatever it reads
 }
 
@@ -124,9 +127,22 @@ func (r *report) decodeDrill() error {
 	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0):
 		return fmt.Errorf("its verdict is not what it found, %w", verify.ErrDocument)
 	}
-	r.lostManifest = slices.ContainsFunc(d.Damaged, func(x verify.Lost) bool { return x.Path == "" && strings.HasPrefix(x.Object, "snapshots/") })
+	manifests := uint64(0)
+	for _, x := range d.Damaged {
+		if r.lostFile == "" {
+			r.lostFile = cut(x.Path, keptText)
+		}
+		if x.Path == "" && strings.HasPrefix(x.Object, "snapshots/") {
+			manifests++
+		}
+	}
+	if r.lostFile == "" && len(d.Compared.Differences) > 0 {
+		r.lostFile = cut(d.Compared.Differences[0].Path, keptText)
+	}
+	r.lostManifest, r.dataLost = manifests > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
-		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
+		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName)},
+		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
 	for _, p := range d.RTO.Phases[:min(keptPhases, len(d.RTO.Phases))] {
 		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds})
 	}
@@ -155,11 +171,29 @@ func (r *report) decodeCheck() error {
 	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), Complete: d.Complete, Stopped: cut(d.Stopped, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
 	for _, f := range d.Findings {
 		if harmful(f) {
-			r.check.Findings = []verify.Finding{{Message: cut(f.Message, keptText), Next: cut(f.Next, keptText), Harm: f.Harm}}
+			r.check.Findings = []verify.Finding{{Object: cut(f.Object, keptText), Message: cut(f.Message, keptText), Next: cut(f.Next, keptText),
+				Commands: whole(f.Commands), Harm: f.Harm}}
+			break
+		}
+	}
+	for _, h := range d.Hit {
+		if len(h.Paths) > 0 && len(h.Paths[0]) <= keptText {
+			r.check.Hit = []verify.Hit{{Snapshot: cut(h.Snapshot, keptName), Paths: []string{strings.Clone(h.Paths[0])}}}
 			break
 		}
 	}
 	return nil
+}
+
+// whole returns those of some commands that are short enough to be kept: a part of one is none.
+func whole(commands []string) []string {
+	var out []string
+	for _, c := range commands {
+		if len(c) <= keptText && len(out) < keptCommands {
+			out = append(out, strings.Clone(c))
+		}
+	}
+	return out
 }
 
 // endOf returns when a run ended. What the report says is authentic; it was stored later, or much later when it lies in a copy.

@@ -53,10 +53,11 @@ type Source struct {
 	Backups []Count `json:"backup_runs"`
 	Drills  []Count `json:"drill_runs"`
 
-	measured *Drill // the last drill that measured times
+	measured *Drill // the last drill that measured a recovery time
 }
 
-// LastMeasured returns the last drill in which everything came back, so that it measured times; nil when there is none.
+// LastMeasured returns the last drill in which everything came back, under conditions that allow to hold its time against an objective; nil when
+// there is none.
 func (s *Source) LastMeasured() *Drill { return s.measured }
 
 // Name returns dataset@host.
@@ -73,7 +74,7 @@ const (
 	Stopped       State = "stopped"           // backups came at intervals, and now none has for long
 	Faulty        State = "faults"            // the last backup is not what a backup should be
 	DrillMissed   State = "objective missed"  // by the last drill
-	DrillFailed   State = "drill failed"      // it could not run, or says nothing
+	DrillFailed   State = "drill failed"      // it could not run
 	NeverDrilled  State = "never drilled"
 	Good          State = "ok"
 )
@@ -108,8 +109,9 @@ type Drill struct {
 	Of       *time.Time      `json:"incident_at,omitempty"` // the moment that it assumed for the incident, when that was an older one (--at)
 	Verdict  verify.Verdict  `json:"verdict"`
 	Snapshot string          `json:"snapshot"`              // ID
-	RTO      *float64        `json:"rto_seconds,omitempty"` // when it measured one
+	RTO      *float64        `json:"rto_seconds,omitempty"` // when everything came back, under conditions that allow to hold it against an objective
 	RPO      *float64        `json:"rpo_seconds,omitempty"`
+	Sample   string          `json:"sample,omitempty"`   // what part of the files it restored; empty: all
 	Object   string          `json:"object"`             // the report
 	Document json.RawMessage `json:"document,omitempty"` // what the drill printed with --json
 
@@ -178,5 +180,8 @@ type Warning struct {
 	Dataset string `json:"dataset,omitempty"` // none: it is about the repository
 	Host    string `json:"host,omitempty"`
 	Message string `json:"message"`
-	Next    string `json:"next"` // the next command
+	File    string `json:"file,omitempty"` // the first file that damage is known to hit, by its path in the snapshot
+	Next    string `json:"next"`           // the next command, or what to do in words with commands in them
+	// Commands are those in Next, each runnable as it stands.
+	Commands []string `json:"commands"`
 }

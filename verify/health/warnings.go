@@ -36,7 +36,13 @@ func (l *look) warn() {
 	})
 }
 
-func (l *look) add(w Warning) { l.status.Warnings = append(l.status.Warnings, w) }
+// add adds a warning. What to do next is a command, unless it says apart which commands are in it.
+func (l *look) add(w Warning) {
+	if w.Commands == nil {
+		w.Commands = []string{w.Next}
+	}
+	l.status.Warnings = append(l.status.Warnings, w)
+}
 
 // tell adds a warning about a source, whose state is that of the worst.
 func (l *look) tell(x *sight, state State, next, format string, args ...any) {
@@ -50,7 +56,7 @@ func (l *look) warnBackups(x *sight) {
 	backup := l.backupCommand(x.Source)
 	hit := 0
 	for _, s := range x.snaps {
-		if l.hit[s.ID()] {
+		if l.hit[s.ID()] != nil {
 			hit++
 		}
 	}
@@ -70,11 +76,11 @@ func (l *look) warnBackups(x *sight) {
 	switch b := x.LastBackup; {
 	case b == nil:
 	case b.Completeness == interrupted:
-		l.tell(x, Faulty, backup, "has a backup that began at %s and has not finished; it may still run, else on %s", moment(b.WindowStart), x.Host)
+		l.tell(x, Faulty, backup, "has a backup that began at %s and has not finished; it may still run, else on %s", l.moment(b.WindowStart), x.Host)
 	case b.Late:
 		l.tell(x, Faulty, backup, "has a last snapshot that was stored too late to count; on %s", x.Host)
 	case b.Suspect:
-		l.tell(x, Faulty, backup, "lost more than half of what it had before its last backup; if it should have, on %s with --allow-shrink", x.Host)
+		l.tell(x, Faulty, l.backupCommand(x.Source, "--allow-shrink"), "lost more than half of what it had before its last backup; when everything is mounted, and it should have, on %s", x.Host)
 	case b.Faults > 0 || b.Completeness != "complete":
 		l.tell(x, Faulty, backup, "has faults in its last backup, files that are missing or torn: %d; when they can be read, on %s", b.Faults, x.Host)
 	}
@@ -84,14 +90,15 @@ func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 	switch d := x.LastDrill; {
 	case x.UnhealedDamage != nil:
-		l.tell(x, Damaged, l.damageCommand(x), "did not come back whole in the drill of %s%s", moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+		l.tell(x, Damaged, l.damageCommand(x), "did not come back whole in the drill of %s%s", l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
-	case d == nil || proven(d.Verdict):
+	case d == nil || proven(d.Verdict) || d.Verdict == verify.Inconclusive: // all came back, and the table says that its time proves nothing
 	case d.Verdict == verify.ObjectiveMissed:
-		l.tell(x, DrillMissed, drill, "missed an objective in the drill of %s%s", moment(d.At), reason(d))
+		l.tell(x, DrillMissed, drill, "missed an objective in the drill of %s%s", l.moment(d.At), reason(d))
 	default:
-		l.tell(x, DrillFailed, drill, "was last drilled at %s: %s%s", moment(d.At), line(string(d.Verdict)), reason(d))
+		l.tell(x, DrillFailed, drill, "was last drilled at %s: %s%s", l.moment(d.At), line(string(d.Verdict)), reason(d))
 	}
 }
 
@@ -120,16 +127,25 @@ func reason(d *Drill) string {
 func (l *look) warnChecks() {
 	v := l.status.Verify
 	check := l.o.Command("verify")
+	if l.empty() {
+		if len(l.sources) == 0 {
+			l.add(Warning{State: NeverBackedUp, Message: "nothing was backed up yet", Next: l.o.Command("backup", "FOLDER")})
+		}
+		return
+	}
 	if c := v.Unhealed; c != nil {
-		next, what := check, ""
-		for _, f := range c.rep.check.Findings {
-			if f.Harm == verify.Loss || f.Harm == verify.Risk {
-				what = ": " + line(f.Message)
-				next = cmp.Or(line(f.Next), check)
-				break
+		w := Warning{State: Damaged, Message: "the verification of " + l.moment(c.At) + " found damage", Next: check}
+		for _, f := range c.rep.check.Findings { // one at most is kept
+			w.Message += ": " + line(f.Object) + ": " + line(f.Message)
+			if next := line(f.Next); next != "" {
+				w.Next, w.Commands = next, append([]string{}, f.Commands...)
 			}
 		}
-		l.add(Warning{State: Damaged, Message: "the verification of " + moment(c.At) + " found damage" + what, Next: next})
+		for _, h := range c.rep.check.Hit {
+			w.File = h.Paths[0]
+			w.Message += fmt.Sprintf("; the first file that it hits is %s in snapshot %.8s", line(w.File), line(h.Snapshot))
+		}
+		l.add(w)
 	}
 	if len(l.status.Damaged) > 0 && v.Unhealed == nil && (v.Structure.LastWhole == nil || l.marked.After(*v.Structure.LastWhole)) {
 		l.add(Warning{State: Damaged, Message: fmt.Sprintf("packs are marked as damaged: %d, and no verification has looked since what that costs",
@@ -145,7 +161,7 @@ func (l *look) warnChecks() {
 		} else if last.Message != "" {
 			why += ": " + line(last.Message)
 		}
-		l.add(Warning{State: DrillFailed, Message: "the verification of " + moment(last.At) + why, Next: check})
+		l.add(Warning{State: DrillFailed, Message: "the verification of " + l.moment(last.At) + why, Next: check})
 	}
 	if v.Data.Last == nil {
 		l.add(Warning{State: NeverDrilled, Message: "no pack was ever read back", Next: l.o.Command("verify", "--read-data=5%")})
@@ -153,6 +169,12 @@ func (l *look) warnChecks() {
 	if l.status.Copied {
 		l.add(Warning{State: Faulty, Message: "this repository is a copy made by other means, or its files were touched: backups are refused", Next: l.o.Command("adopt")})
 	}
+}
+
+// empty reports whether the repository has nothing that could be verified, as far as that can be read.
+func (l *look) empty() bool {
+	s := l.status
+	return !l.snapshots && len(s.Unreadable) == 0 && len(l.checks) == 0 && !s.Copied
 }
 
 // skew is how far clocks may differ before what depends on them does not count as well.
@@ -166,7 +188,7 @@ func (l *look) warnClock() {
 		return
 	}
 	l.add(Warning{State: Faulty, Message: fmt.Sprintf("this host's clock is at least %s behind the storage's, which has shown %s: alerts come late, or never for what is dated after now",
-		Age(behind), moment(l.now)), Next: "timedatectl"})
+		Age(behind), l.moment(l.now)), Next: "timedatectl"})
 	for _, x := range l.sources {
 		ahead := func(t time.Time) bool { return t.Sub(l.host) > skew }
 		b, p, d := x.LastBackup, x.RecoveryPoint, x.LastProven
@@ -177,15 +199,19 @@ func (l *look) warnClock() {
 }
 
 // backupCommand returns what backs the source up, to be run on its host.
-func (l *look) backupCommand(s *Source) string {
-	args := []string{"backup", "--dataset", s.Dataset}
-	if path.IsAbs(s.Dataset) {
-		args = []string{"backup", s.Dataset}
+func (l *look) backupCommand(s *Source, more ...string) string {
+	args := []string{"backup"}
+	if s.Host != l.o.Here {
+		args = append(args, "--host", s.Host)
 	}
-	return l.o.Command(args...)
+	args = append(args, more...)
+	if path.IsAbs(s.Dataset) {
+		return l.o.Command(append(args, s.Dataset)...)
+	}
+	return l.o.Command(append(args, "--dataset", s.Dataset)...)
 }
 
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func (l *look) moment(t time.Time) string { return t.In(l.o.Zone).Format("2006-01-02 15:04 MST") }
 
 // Age returns a duration for people, in two units at most: 40s, 38m, 5h20m, 3d4h, 41d.
 func Age(d time.Duration) string {

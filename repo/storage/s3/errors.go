@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -113,6 +114,7 @@ var (
 		"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ConditionalRequestConflict", "ExistingObjectIsDirectory")
 	renewableCodes = codes("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidTokenId", "InvalidAccessKeyId",
 		"XAdminUserNotFound") // a Versity gateway's word for an unknown key
+	fullCodes   = codes("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientStorage")
 	deniedCodes = codes("AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp", "InvalidSecurity", "UnauthorizedAccess")
 	regionCodes = codes("AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion", "IllegalLocationConstraintException")
 )
@@ -150,6 +152,8 @@ func (s *Store) judgeAnswer(c call, x *exchange, e minio.ErrorResponse) verdict 
 		return verdict{err: marked(fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where()), ErrKey)}
 	case e.Code == minio.SignatureDoesNotMatch:
 		return verdict{err: marked(fmt.Errorf("%w (%s)", with(storage.ErrDenied), s.keys.where()), ErrKey)}
+	case fullCodes(e.Code) || e.StatusCode == http.StatusInsufficientStorage:
+		return verdict{err: marked(errors.New(text), syscall.ENOSPC)} // as a folder says it
 	case temporaryCodes(e.Code):
 		return verdict{err: errors.New(text), temporary: true}
 	case regionCodes(e.Code):

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,7 +214,7 @@ func TestAnswers(t *testing.T) {
 		{403, "RequestTimeTooSkewed", nil, false, "this host's"},
 		{501, "NotImplemented", storage.ErrUnsupported, false, "NotImplemented"},
 		{400, "EntityTooLarge", nil, false, "EntityTooLarge"},
-		{507, "XMinioStorageFull", nil, false, "XMinioStorageFull"},
+		{507, "XMinioStorageFull", syscall.ENOSPC, false, "XMinioStorageFull"},
 		{404, "NoSuchBucket", nil, false, "bucket test-"},
 		{301, "PermanentRedirect", nil, false, "PermanentRedirect"},
 	}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"savepoint/verify"
+)
+
+// drillError returns the error of a drill with the exit code of its document, and what to do next.
+func (a *app) drillError(d *verify.DrillDocument, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case d.Verdict == verify.Restored: // its report could not be stored, or the scratch folder not be removed
+		return coded(d.ExitCode, hinted(err, "%s", sentences("All of the snapshot came back.", a.storageAdvice(err))))
+	}
+	next := d.Next
+	if advice := a.storageAdvice(err); advice != "" && !strings.Contains(next, advice) { // of the report, that came after
+		next = strings.TrimLeft(next+"\n"+advice, "\n")
+	}
+	if next != "" {
+		err = hinted(err, "%s", next)
+	}
+	return coded(d.ExitCode, err)
+}
+
+// drillAdvice says what to do next about a drill, and apart the commands in that. cannot is why it did not come to its end.
+func (a *app) drillAdvice(o *drillOptions, d *verify.DrillDocument, cannot error) (string, []string) {
+	switch d.Verdict {
+	case verify.Damage:
+		return a.damageAdvice(d)
+	case verify.CouldNotRun:
+		return sentences("This says nothing of the backup.", first(hint(cannot), a.storageAdvice(cannot))), nil
+	case verify.ObjectiveMissed:
+		return a.objectiveAdvice(d)
+	case verify.Inconclusive:
+		words := slices.Concat([]string{"drill"}, a.again(), ofSource(d), o.own())
+		if a.getenv("STORE_LIMIT_DOWNLOAD") != "" {
+			words = append(words, "--limit-download", "0")
+		}
+		again := a.commandLine(words...)
+		return "All of the snapshot came back. Run the drill again without what keeps its time from being judged: " + again, []string{again}
+	}
+	return "", nil
+}
+
+// ofSource returns the flags that say which source a drill was of, and of what moment.
+func ofSource(d *verify.DrillDocument) []string {
+	words := []string{"--dataset", d.Dataset, "--host", d.Host}
+	if d.At != nil {
+		words = append(words, "--at", d.At.UTC().Format(time.RFC3339Nano))
+	}
+	return words
+}
+
+// objectiveAdvice says where to begin: with the phase that took longest, and with how often there are backups.
+func (a *app) objectiveAdvice(d *verify.DrillDocument) (string, []string) {
+	what := []string{"All of the snapshot came back."}
+	var commands []string
+	if d.RTO.Judged && d.RTO.Objective > 0 && !d.RTO.Met {
+		longest := slices.MaxFunc(d.RTO.Phases, func(a, b verify.Phase) int { return cmp.Compare(a.Seconds, b.Seconds) })
+		what = append(what, fmt.Sprintf("%s of the time went into the phase %q.", spanText(longest.Seconds), longest.Name))
+	}
+	if d.RPO.Judged && d.RPO.Objective > 0 && !d.RPO.Met {
+		health := a.runnable("health", "--dataset", d.Dataset, "--host", d.Host)
+		what, commands = append(what, "Back up more often; this shows when backups ran: "+health), append(commands, health)
+	}
+	return strings.Join(what, " "), commands
+}
+
+// damageAdvice names what to look at next, and the older snapshot that came back whole.
+func (a *app) damageAdvice(d *verify.DrillDocument) (string, []string) {
+	commands := []string{a.runnable("verify", "--read-data")}
+	text := "Run: " + commands[0]
+	if n := len(d.Older); n > 0 && d.Older[n-1].Whole {
+		back := a.runnable("restore", d.Older[n-1].Snapshot)
+		commands = append(commands, back)
+		text += "\nThis brings back the snapshot that came back whole: " + back
+	}
+	return text + "\nCopy the repository as it is before anything is tried on it.", commands
+}
