@@ -1,6 +1,10 @@
 package verify
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // CheckDocument is the result of one verification.
 type CheckDocument struct {
@@ -9,7 +13,8 @@ type CheckDocument struct {
 	Stopped    string    `json:"stopped,omitempty"` // why it ended early
 	Began      time.Time `json:"began_at"`          // storage time
 	Seconds    float64   `json:"seconds"`
-	Level      string    `json:"level"` // structure, or data when packs were read back as well
+	Level      string    `json:"level"`           // structure, or data when packs were read back as well
+	Scope      *Scope    `json:"scope,omitempty"` // the part that was looked at; none: all of the repository
 	Structure  Structure `json:"structure"`
 	ReadBack   ReadBack  `json:"read_back"`
 	Findings   []Finding `json:"findings"` // at most MaxListed
@@ -23,6 +28,61 @@ type CheckDocument struct {
 	Program    string    `json:"program"`
 	Run        string    `json:"run"`
 }
+
+// Scope is the part of a repository that a verification was told to look at. It says nothing of the rest.
+type Scope struct {
+	IDs     []string `json:"snapshot_ids,omitempty"` // those that were named; at most MaxListed
+	Dataset string   `json:"dataset,omitempty"`      // only snapshots of this dataset
+	Host    string   `json:"host,omitempty"`         // only snapshots of this host
+	Shard   string   `json:"shard,omitempty"`        // only packs of this shard, as 3/16
+	// Snapshots are those whose trees were walked, Packs those that were to be compared with the index and read back.
+	Snapshots uint64     `json:"snapshots"`
+	Packs     uint64     `json:"packs"`
+	PackBytes uint64     `json:"pack_bytes"`
+	Never     uint64     `json:"never_packs"` // of those packs: what ReadBack says of all
+	Oldest    *time.Time `json:"oldest_at,omitempty"`
+	Remaining uint64     `json:"unread_bytes"`
+}
+
+// OfSnapshots reports whether only some snapshots were looked at: nothing is known of the trees of the others.
+func (s *Scope) OfSnapshots() bool {
+	return s != nil && (len(s.IDs) > 0 || s.Dataset != "" || s.Host != "")
+}
+
+// Text names the part, as "dataset users of host world-1, shard 3/16"; nil is "".
+func (s *Scope) Text() string {
+	if s == nil {
+		return ""
+	}
+	const most = 3
+	var parts []string
+	switch {
+	case len(s.IDs) == 1:
+		parts = append(parts, "snapshot "+shortID(s.IDs[0]))
+	case len(s.IDs) > 1:
+		var ids []string
+		for _, id := range s.IDs[:min(most, len(s.IDs))] {
+			ids = append(ids, shortID(id))
+		}
+		text := "snapshots " + strings.Join(ids, ", ")
+		if more := len(s.IDs) - len(ids); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, text)
+	case s.Dataset != "" && s.Host != "":
+		parts = append(parts, "dataset "+s.Dataset+" of host "+s.Host)
+	case s.Dataset != "":
+		parts = append(parts, "dataset "+s.Dataset)
+	case s.Host != "":
+		parts = append(parts, "host "+s.Host)
+	}
+	if s.Shard != "" {
+		parts = append(parts, "shard "+s.Shard)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func shortID(id string) string { return id[:min(8, len(id))] }
 
 // Structure counts what was looked at without reading data.
 type Structure struct {
@@ -48,6 +108,19 @@ type ReadBack struct {
 	Never     uint64     `json:"never_packs"`         // packs that no run has read back yet, this one included
 	Oldest    *time.Time `json:"oldest_at,omitempty"` // when the pack was read back that was not for the longest time; none while some never was
 	Remaining uint64     `json:"unread_bytes"`        // of packs that this run did not read
+	Budget    *Budget    `json:"budget,omitempty"`
+}
+
+// Budget says how far the budget of a verification went. When it is used up the run ends well: what is left is what the next one begins with.
+type Budget struct {
+	Limit  string `json:"limit"`   // as --budget says
+	UsedUp bool   `json:"used_up"` // reading back ended because of it
+	// LeftPacks and LeftBytes are those of Wanted that were not begun. LeftNever of them no run has read back yet, and LeftOldest is when the one
+	// was that was not for the longest time; none while some never was.
+	LeftPacks  uint64     `json:"left_packs"`
+	LeftBytes  uint64     `json:"left_bytes"`
+	LeftNever  uint64     `json:"left_never_packs"`
+	LeftOldest *time.Time `json:"left_oldest_at,omitempty"`
 }
 
 // Code says what kind of thing a finding is.

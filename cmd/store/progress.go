@@ -21,6 +21,10 @@ type progress struct {
 	entries, ofEntries atomic.Uint64
 	bytes, ofBytes     atomic.Uint64 // ofBytes 0: not known
 
+	unit  string    // of entries
+	sizes bool      // bytes are counted as well
+	until time.Time // when it ends however much is left; zero: it does not
+
 	a     *app
 	bars  *mpb.Progress
 	bar   *mpb.Bar
@@ -29,7 +33,12 @@ type progress struct {
 
 // newProgress puts up a bar unless nobody would see it. The caller ends it.
 func (a *app) newProgress(what string) *progress {
-	p := &progress{a: a, began: a.now()}
+	return a.newProgressOf(what, "entries", true, time.Time{})
+}
+
+// newProgressOf is newProgress for what counts something else, or no bytes, or ends at a time.
+func (a *app) newProgressOf(what, unit string, sizes bool, until time.Time) *progress {
+	p := &progress{a: a, began: a.now(), unit: unit, sizes: sizes, until: until}
 	if !a.err.terminal || a.g.quiet || a.g.logFormat == "json" {
 		return p
 	}
@@ -79,8 +88,11 @@ func (p *progress) text(now time.Time) string {
 	if of := p.ofEntries.Load(); of > 0 {
 		s += " of " + humanize.Comma(int64(of))
 	}
+	s += " " + p.unit
 	bytes := p.bytes.Load()
-	s += " entries, " + sizeText(bytes)
+	if p.sizes {
+		s += ", " + sizeText(bytes)
+	}
 	if of := p.ofBytes.Load(); of > 0 {
 		s += " of " + sizeText(of)
 	}
@@ -88,9 +100,14 @@ func (p *progress) text(now time.Time) string {
 	if passed < time.Second {
 		return s
 	}
-	s += ", " + sizeText(uint64(float64(bytes)/passed.Seconds())) + "/s"
+	if p.sizes {
+		s += ", " + sizeText(uint64(float64(bytes)/passed.Seconds())) + "/s"
+	}
 	if n, of := p.done(); n > 0 && of > n {
 		left := time.Duration(float64(passed) * float64(of-n) / float64(n))
+		if !p.until.IsZero() {
+			left = min(left, p.until.Sub(now))
+		}
 		s += fmt.Sprintf(", %s left", max(left, time.Second).Round(time.Second))
 	}
 	return s

@@ -52,7 +52,7 @@ func TestPrintable(t *testing.T) {
 
 func TestProgressText(t *testing.T) {
 	began := time.Unix(1000, 0)
-	p := &progress{began: began}
+	p := &progress{began: began, unit: "entries", sizes: true}
 	p.entries.Store(1234)
 	p.ofEntries.Store(5000)
 	p.bytes.Store(10 << 20)

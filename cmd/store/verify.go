@@ -4,47 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/spf13/cobra"
 
+	"savepoint/repo"
 	"savepoint/verify"
 	"savepoint/verify/check"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	var readData string
+	var w verifyWords
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the repository, and say what damage costs",
 		Long: "verify looks at every object of the repository, at where each chunk of every snapshot lies, and, with --read-data, at the\n" +
 			"bytes of packs, those first that were not read for the longest time. It says which snapshots and files need what is damaged, and\n" +
 			"what to do next. Damaged packs are marked, so that the next backup stores again what its source still has. Backups may\n" +
-			"go on meanwhile.",
+			"go on meanwhile.\n\n" +
+			"--snapshot, --dataset and --host look at some snapshots alone, and at the packs that these need. --shard divides the packs among\n" +
+			"hosts or nights. What was left out is said in the first line; such a run stands for no full one.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return hinted(usagef("verify takes no argument, and was given %q", args[0]), "How much is read back is written with an equals sign: --read-data=5%%.")
+				return hinted(usagef("verify takes no argument, and was given %q", args[0]),
+					"How much is read back is written with an equals sign: --read-data=5%%. One snapshot: --snapshot ID.")
 			}
 			return nil
 		},
-		RunE: a.action(func(ctx context.Context, _ []string) error { return a.runVerify(ctx, readData) }),
 	}
-	f := cmd.Flags()
-	f.StringVar(&readData, "read-data", "", "read packs back: `AMOUNT` is all (when none is given), a percentage such as 5%, or a size such as 10GiB")
-	f.Lookup("read-data").NoOptDefVal = "all"
+	w.register(cmd)
+	cmd.RunE = a.action(func(ctx context.Context, _ []string) error { return a.runVerify(ctx, &w) })
 	return cmd
 }
 
-func (a *app) runVerify(ctx context.Context, readData string) error {
+func (a *app) runVerify(ctx context.Context, w *verifyWords) error {
 	o := check.Options{Now: a.now, Run: a.runID, Program: version, Logger: a.log, Command: func(args ...string) string {
 		return a.commandLine(append(append([]string{args[0]}, a.again()...), args[1:]...)...)
 	}}
-	var err error
-	if readData != "" {
-		if o.ReadData, err = check.ParseAmount(readData); err != nil {
-			return coded(exitUsage, err)
-		}
+	if err := w.parse(&o); err != nil {
+		return err
 	}
+	var err error
 	if o.Host, err = a.hostname(""); err != nil {
 		return err
 	}
@@ -53,11 +52,14 @@ func (a *app) runVerify(ctx context.Context, readData string) error {
 		return err
 	}
 	bar := &verifyProgress{a: a}
+	if t := o.Budget.Time(); t > 0 {
+		bar.until = a.now().Add(t)
+	}
 	o.Events = check.Events{Phase: bar.phase, Step: bar.step}
 	doc, err := check.Run(ctx, r, o)
 	bar.end()
 	if doc == nil {
-		return hinted(err, "%s", verifyHint(err))
+		return a.verifyFailed(&o.Scope, err)
 	}
 	err = a.verifyError(doc, err)
 	if doc.ExitCode != exitInterrupted {
@@ -95,59 +97,21 @@ func (a *app) verifyError(d *verify.CheckDocument, err error) error {
 	return nil
 }
 
+// verifyFailed returns the error of a verification that did not come to its end and found nothing.
+func (a *app) verifyFailed(s *check.Scope, err error) error {
+	switch {
+	case errors.Is(err, repo.ErrNoSnapshot) && len(s.Snapshots) == 0:
+		return hinted(coded(exitUsage, err), "Nothing was looked at. `store snapshots` lists what datasets and hosts there are.")
+	case errors.Is(err, repo.ErrNoSnapshot):
+		return hinted(err, "Nothing was looked at. `store snapshots` lists the IDs.")
+	}
+	return hinted(err, "%s", verifyHint(err))
+}
+
 // verifyHint says what is known after a verification that did not come to its end and found nothing.
 func verifyHint(err error) string {
 	if exitCode(err) == exitInterrupted {
 		return "Nothing was found until then, which says nothing about the rest. What was read back is noted; the same command goes on from there."
 	}
 	return sentences("This says nothing about the repository: it could not be looked at in full.", hint(err))
-}
-
-// verifyProgress is a bar for each part of a verification.
-type verifyProgress struct {
-	a *app
-
-	mu    sync.Mutex
-	bar   *progress
-	bytes bool // what is counted
-}
-
-// phase puts up the bar of a part.
-func (v *verifyProgress) phase(name string, total uint64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.bar != nil {
-		v.bar.end()
-	}
-	v.bar, v.bytes = v.a.newProgress("verify "+name), name == "data"
-	if v.bytes {
-		v.bar.ofBytes.Store(total)
-	} else {
-		v.bar.ofEntries.Store(total)
-	}
-}
-
-// step moves it.
-func (v *verifyProgress) step(n uint64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.bar == nil {
-		return
-	}
-	if v.bytes {
-		v.bar.bytes.Add(n)
-		v.bar.entries.Add(1)
-	} else {
-		v.bar.entries.Add(n)
-	}
-	v.bar.update()
-}
-
-func (v *verifyProgress) end() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.bar != nil {
-		v.bar.end()
-		v.bar = nil
-	}
 }

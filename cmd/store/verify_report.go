@@ -41,7 +41,7 @@ func (a *app) printVerified(d *verify.CheckDocument) error {
 		}
 		fmt.Fprintf(&b, "\n%s, and backups go on relying on it: %s\n", what, visible(d.NotMarked))
 	}
-	writeCounts(&b, d)
+	a.writeCounts(&b, d)
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
@@ -99,73 +99,6 @@ func writeFindings(b *strings.Builder, d *verify.CheckDocument) {
 	}
 }
 
-// verdictOf says in one line what a verification came to.
-func verdictOf(d *verify.CheckDocument) string {
-	harm := map[verify.Harm]uint64{}
-	for _, c := range d.ByCode {
-		harm[c.Harm] += c.Count
-	}
-	text := verdictText(d, harm)
-	if unknown := harm[verify.Unknown]; unknown > 0 && harm[verify.Loss]+harm[verify.Risk] > 0 {
-		text += fmt.Sprintf("; %s could not be looked at", plural(unknown, "object", "objects"))
-	}
-	if !d.Complete {
-		text += "; NOT EVERYTHING WAS LOOKED AT: " + visible(d.Stopped)
-	}
-	return text
-}
-
-func verdictText(d *verify.CheckDocument, harm map[verify.Harm]uint64) string {
-	notes := ""
-	if n := harm[verify.Note]; n > 0 {
-		notes = "; " + plural(n, "note", "notes")
-	}
-	switch {
-	case harm[verify.Loss] > 0:
-		return fmt.Sprintf("DAMAGED: %s; %s hit", kindsText(d.ByCode), hitText(d.HitCount, d.FilesHit))
-	case harm[verify.Risk] > 0 && d.Complete && harm[verify.Unknown] == 0:
-		return fmt.Sprintf("AT RISK: %s; no snapshot loses anything", kindsText(d.ByCode))
-	case harm[verify.Risk] > 0:
-		return fmt.Sprintf("DAMAGED: %s; what that costs is not known in full", kindsText(d.ByCode))
-	case harm[verify.Unknown] > 0:
-		return fmt.Sprintf("NOT KNOWN: %s could not be looked at; what could be is whole%s", plural(harm[verify.Unknown], "object", "objects"), notes)
-	case !d.Complete:
-		return "NOT KNOWN: nothing that harms was found until it ended" + notes
-	}
-	read := ""
-	if d.ReadBack.Packs > 0 {
-		read = fmt.Sprintf("; %s read back", plural(d.ReadBack.Packs, "pack", "packs"))
-	}
-	s := d.Structure
-	return fmt.Sprintf("whole: %s, %s of %s%s%s", plural(s.Snapshots, "snapshot", "snapshots"), plural(s.Packs, "pack", "packs"), sizeText(s.PackBytes), read, notes)
-}
-
-// kindsText counts what is damaged, by kind.
-func kindsText(counts []verify.Count) string {
-	kinds := []struct{ prefix, one, many string }{
-		{"pack-", "pack", "packs"}, {"snapshot-", "manifest", "manifests"}, {"index-", "part of the index", "parts of the index"}, {"", "other object", "other objects"},
-	}
-	found := make([]uint64, len(kinds))
-	for _, c := range counts {
-		if c.Harm != verify.Loss && c.Harm != verify.Risk {
-			continue
-		}
-		for i, k := range kinds {
-			if strings.HasPrefix(string(c.Code), k.prefix) {
-				found[i] += c.Count
-				break
-			}
-		}
-	}
-	var parts []string
-	for i, k := range kinds {
-		if found[i] > 0 {
-			parts = append(parts, plural(found[i], k.one, k.many))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
 // hitText says how many snapshots and files are meant.
 func hitText(snapshots, files uint64) string {
 	text := plural(snapshots, "snapshot", "snapshots")
@@ -175,51 +108,19 @@ func hitText(snapshots, files uint64) string {
 	return text
 }
 
-// cutPath returns a path that takes a few lines at most.
-func cutPath(p string) string {
-	const most = 120
-	if len(p) <= most {
-		return p
-	}
-	return p[:most/2] + "..." + p[len(p)-most/2:]
-}
-
-// writeHits lists the snapshots that damage reaches, and some of the paths.
-func (a *app) writeHits(b *strings.Builder, d *verify.CheckDocument) {
-	shown := d.Hit[:min(shownSnapshots, len(d.Hit))]
-	if len(shown) == 0 {
-		return
-	}
-	fmt.Fprintln(b, "\nsnapshots that lose something, newest first:")
-	for _, h := range shown {
-		source := "source unknown"
-		if h.Dataset != "" {
-			source = printable(h.Dataset + "@" + h.Host)
-		}
-		what := "all of it"
-		if h.FileCount > 0 {
-			what = plural(h.FileCount, "file", "files")
-		}
-		fmt.Fprintf(b, "  %.8s  %s  %s: %s\n", h.Snapshot, a.timeText(wholeSecond(h.WindowEnd)), source, what)
-		paths := h.Paths[:min(shownPaths/len(shown), len(h.Paths))]
-		for _, p := range paths {
-			fmt.Fprintf(b, "    %s\n", printable(cutPath(p)))
-		}
-		if n := uint64(len(paths)); n > 0 && h.FileCount > n {
-			fmt.Fprintf(b, "    and %s more\n", humanize.Comma(int64(h.FileCount-n)))
-		}
-	}
-	if more := d.HitCount - uint64(len(shown)); more > 0 {
-		fmt.Fprintf(b, "  and %s\n", plural(more, "more snapshot", "more snapshots"))
-	}
-}
-
 // writeCounts says what was looked at.
-func writeCounts(b *strings.Builder, d *verify.CheckDocument) {
+func (a *app) writeCounts(b *strings.Builder, d *verify.CheckDocument) {
 	count := func(n uint64) string { return humanize.Comma(int64(n)) }
 	s, r := d.Structure, d.ReadBack
-	fmt.Fprintf(b, "\n%-12s%s, %s, %s in different folders\n", "looked at", plural(s.Snapshots, "snapshot", "snapshots"), plural(s.Directories, "folder", "folders"),
-		plural(s.Files, "file", "files"))
+	snapshots := plural(s.Snapshots, "snapshot", "snapshots")
+	if d.Scope != nil {
+		fmt.Fprintf(b, "\n%-12s%s: %s of %s, %s (%s) of %s\n", "part", visible(d.Scope.Text()), count(d.Scope.Snapshots), snapshots, count(d.Scope.Packs),
+			sizeText(d.Scope.PackBytes), plural(s.Packs, "pack", "packs"))
+		snapshots = plural(d.Scope.Snapshots, "snapshot", "snapshots")
+	} else {
+		fmt.Fprintln(b)
+	}
+	fmt.Fprintf(b, "%-12s%s, %s, %s in different folders\n", "looked at", snapshots, plural(s.Directories, "folder", "folders"), plural(s.Files, "file", "files"))
 	fmt.Fprintf(b, "%-12s%s of data and %s of trees located by %s in %s (%s)\n", "chunks", count(s.Chunks), count(s.TreeChunks),
 		plural(s.Segments, "index segment", "index segments"), plural(s.Packs, "pack", "packs"), sizeText(s.PackBytes))
 	if s.Orphans > 0 {
@@ -233,8 +134,25 @@ func writeCounts(b *strings.Builder, d *verify.CheckDocument) {
 	case r.Never > 0:
 		text += fmt.Sprintf("; %s never", plural(r.Never, "pack", "packs"))
 	case r.Oldest != nil:
-		text += fmt.Sprintf("; every pack since %s", r.Oldest.UTC().Format("2006-01-02 15:04:05 UTC"))
+		text += fmt.Sprintf("; every pack since %s", a.timeText(*r.Oldest))
 	}
 	fmt.Fprintf(b, "%-12s%s\n", "read back", text)
+	if u := r.Budget; u != nil && u.UsedUp {
+		fmt.Fprintf(b, "%-12s%s\n", "left", a.leftText(u))
+	}
 	fmt.Fprintf(b, "%-12s%s\n", "took", durationText(time.Duration(d.Seconds*float64(time.Second))))
+}
+
+// leftText says what a budget left unread, and since when.
+func (a *app) leftText(u *verify.Budget) string {
+	text := fmt.Sprintf("%s (%s) that --read-data wanted, for the budget of %s", plural(u.LeftPacks, "pack", "packs"), sizeText(u.LeftBytes), u.Limit)
+	switch {
+	case u.LeftNever == u.LeftPacks:
+		text += "; never read back"
+	case u.LeftNever > 0:
+		text += fmt.Sprintf("; %s of them never read back", humanize.Comma(int64(u.LeftNever)))
+	case u.LeftOldest != nil:
+		text += fmt.Sprintf("; not read back since %s", a.timeText(*u.LeftOldest))
+	}
+	return text + ". The same command goes on there"
 }

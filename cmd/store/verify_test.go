@@ -85,16 +85,55 @@ func TestVerifiedScreen(t *testing.T) {
 
 // TestVerdict says what a run came to in its first line.
 func TestVerdict(t *testing.T) {
+	const oneSnapshot = "1a2b3c4d5e6f1a2b3c4d5e6f1a2b3c4d"
+	four := verify.Structure{Snapshots: 3, Packs: 4, PackBytes: 4096}
+	loss := []verify.Count{{Code: "pack-damaged", Harm: verify.Loss, Count: 1}}
+	risk := []verify.Count{{Code: "config-damaged", Harm: verify.Risk, Count: 1}}
 	for want, d := range map[string]verify.CheckDocument{
-		"whole: 0 snapshots, 0 packs of 0 B":                                                                     {Complete: true},
-		"NOT KNOWN: 2 objects could not be looked at; what could be is whole":                                    {Complete: true, ByCode: []verify.Count{{Code: "unreadable", Harm: verify.Unknown, Count: 2}}},
-		"AT RISK: 1 other object; no snapshot loses anything":                                                    {Complete: true, ByCode: []verify.Count{{Code: "config-damaged", Harm: verify.Risk, Count: 1}}},
-		"DAMAGED: 1 pack; 1 snapshot, 2 files hit":                                                               {Complete: true, HitCount: 1, FilesHit: 2, ByCode: []verify.Count{{Code: "pack-damaged", Harm: verify.Loss, Count: 1}}},
-		"DAMAGED: 1 pack; what that costs is not known in full; NOT EVERYTHING WAS LOOKED AT: interrupted":       {Stopped: "interrupted", ByCode: []verify.Count{{Code: "pack-damaged", Harm: verify.Risk, Count: 1}}},
-		"NOT KNOWN: nothing that harms was found until it ended; 1 note; NOT EVERYTHING WAS LOOKED AT: no route": {Stopped: "no route", ByCode: []verify.Count{{Code: "not-ours", Harm: verify.Note, Count: 1}}},
+		"structure is whole: 0 snapshots, 0 packs of 0 B":                                       {Complete: true},
+		"structure is whole; no data was read: 3 snapshots, 4 packs of 4.0 KiB":                 {Complete: true, Structure: four, ReadBack: verify.ReadBack{Remaining: 4096}},
+		"structure is whole: 3 snapshots, 4 packs of 4.0 KiB; 1 pack read back, the others not": {Complete: true, Level: "data", Structure: four, ReadBack: verify.ReadBack{Packs: 1, Remaining: 3072}},
+		"whole: 3 snapshots, 4 packs of 4.0 KiB; 4 packs read back":                             {Complete: true, Level: "data", Structure: four, ReadBack: verify.ReadBack{Packs: 4}},
+		"structure is whole: 3 snapshots, 4 packs of 4.0 KiB; 1 pack read back, the others not, as the budget of 30m was used up": {Complete: true, Level: "data", Structure: four,
+			ReadBack: verify.ReadBack{Packs: 1, Remaining: 3072, Budget: &verify.Budget{Limit: "30m", UsedUp: true}}},
+		"structure of snapshot 1a2b3c4d is whole; no data was read; the rest of the repository was not looked at: 1 snapshot, 2 packs of 2.0 KiB": {Complete: true, Structure: four,
+			Scope: &verify.Scope{IDs: []string{oneSnapshot}, Snapshots: 1, Packs: 2, PackBytes: 2048, Remaining: 2048}},
+		"structure of dataset users of host h is whole: 1 snapshot, 2 packs of 2.0 KiB; 2 packs read back; the rest of the repository was not looked at": {Complete: true, Level: "data",
+			Structure: four, ReadBack: verify.ReadBack{Packs: 2, Remaining: 2048}, Scope: &verify.Scope{Dataset: "users", Host: "h", Snapshots: 1, Packs: 2, PackBytes: 2048}},
+		"structure of shard 3/16 is whole; no data was read; the packs of the other shards were not looked at: 3 snapshots, 1 pack of 1.0 KiB": {Complete: true, Structure: four,
+			Scope: &verify.Scope{Shard: "3/16", Snapshots: 3, Packs: 1, PackBytes: 1024, Remaining: 1024}},
+		"DAMAGED: 1 pack; 1 snapshot, 2 files hit; no data was read; the rest of the repository was not looked at": {Complete: true, HitCount: 1, FilesHit: 2, ByCode: loss, Structure: four,
+			Scope: &verify.Scope{IDs: []string{oneSnapshot}, Snapshots: 1, Packs: 2, Remaining: 1}},
+		"AT RISK: 1 other object; none of these snapshots loses anything; the rest of the repository was not looked at": {Complete: true, ByCode: risk, Scope: &verify.Scope{Host: "h"}},
+		"NOT KNOWN: 2 objects could not be looked at; what could be is whole":                                           {Complete: true, ByCode: []verify.Count{{Code: "unreadable", Harm: verify.Unknown, Count: 2}}},
+		"AT RISK: 1 other object; no snapshot loses anything":                                                           {Complete: true, ByCode: risk},
+		"DAMAGED: 1 pack; 1 snapshot, 2 files hit":                                                                      {Complete: true, HitCount: 1, FilesHit: 2, ByCode: loss},
+		"DAMAGED: 1 pack; what that costs is not known in full; NOT EVERYTHING WAS LOOKED AT: interrupted":              {Stopped: "interrupted", ByCode: []verify.Count{{Code: "pack-damaged", Harm: verify.Risk, Count: 1}}},
+		"NOT KNOWN: nothing that harms was found until it ended; 1 note; NOT EVERYTHING WAS LOOKED AT: no route":        {Stopped: "no route", ByCode: []verify.Count{{Code: "not-ours", Harm: verify.Note, Count: 1}}},
 	} {
 		if got := verdictOf(&d); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestLostPaths lists a path once, with all snapshots that lose it; that of another host is another.
+func TestLostPaths(t *testing.T) {
+	d := &verify.CheckDocument{ExitCode: 4, Complete: true, HitCount: 3}
+	for i, host := range []string{"a", "a", "b"} {
+		id := strings.Repeat(fmt.Sprint(i), 32)
+		d.Hit = append(d.Hit, verify.Hit{Snapshot: id, Dataset: "world", Host: host, FileCount: 9, Paths: []string{"/srv/level", "/srv/region/"}})
+	}
+	var out bytes.Buffer
+	a := &app{out: &out, zone: time.UTC}
+	if err := a.printVerified(d); err != nil {
+		t.Fatal(err)
+	}
+	_, lost, _ := strings.Cut(out.String(), "what they lose:\n")
+	lost, _, _ = strings.Cut(lost, "\n\n")
+	const want = "  /srv/level of world@a, in 00000000, 11111111\n  /srv/region/ of world@a, in 00000000, 11111111\n" +
+		"  /srv/level of world@b, in 22222222\n  /srv/region/ of world@b, in 22222222"
+	if lost != want {
+		t.Errorf("%s\nwant\n%s", lost, want)
 	}
 }

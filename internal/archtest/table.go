@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
 	"verify":        {},
-	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize"},
+	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
 	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify"},
 	"verify/drill":  {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify"},
 

@@ -2,6 +2,7 @@
 package bytesize
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 
 // longest is how many characters a size has at most.
 const longest = 40
+
+// ErrTooLarge is returned for a size of more bytes than an int64 can count.
+var ErrTooLarge = errors.New("it is too large")
 
 // Parse reads digits, with a fraction or not, and a unit: none or B for bytes, k, M, G, T, P or E (also with a B) for powers of 1000,
 // Ki to Ei (also with a B) for powers of 1024. Case does not matter, and a space may stand before the unit. What is left of a byte is dropped.
@@ -26,7 +30,7 @@ func Parse(s string) (int64, error) {
 	n.Mul(n, new(big.Rat).SetInt(unit))
 	whole := new(big.Int).Quo(n.Num(), n.Denom())
 	if !whole.IsInt64() {
-		return 0, fmt.Errorf("size %q is too large", s)
+		return 0, fmt.Errorf("size %q: %w", s, ErrTooLarge)
 	}
 	return whole.Int64(), nil
 }

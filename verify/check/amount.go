@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -25,23 +26,53 @@ const (
 // All is the amount that "all" says.
 func All() Amount { return Amount{all: true} }
 
-// ParseAmount reads "all", a percentage from 1% to 100%, as 5% or 2.5%, or a number of bytes, as 10GiB, 500MB or 4096.
+// ParseAmount reads "all", a percentage up to 100%, as 5% or 0.5%, or a number of bytes with its unit, as 10GiB, 500MB or 4096B. A number
+// without either is refused: it could be meant as both.
 func ParseAmount(s string) (Amount, error) {
 	if s == "all" {
 		return All(), nil
 	}
 	if number, ok := strings.CutSuffix(s, "%"); ok {
 		share, ok := parseShare(number)
-		if !ok || share < percent || share > 100*percent {
-			return Amount{}, fmt.Errorf("amount %.60q: a percentage is from 1%% to 100%%, with at most %d digits behind the point", s, shareDigits)
+		if !ok || share == 0 || share > 100*percent {
+			return Amount{}, fmt.Errorf("amount %.60q: a percentage is more than 0%% and at most 100%%, such as 5%% or 0.5%%, with at most %d digits behind the point", s, shareDigits)
 		}
 		return Amount{share: share}, nil
 	}
-	n, err := bytesize.Parse(s)
-	if err != nil || n == 0 {
+	if isNumber(s) {
+		return Amount{}, fmt.Errorf("amount %.60q: a percentage or a size? Write %.60s%%, or a unit such as %.60sGiB", s, s, s)
+	}
+	n, err := parseSize(s)
+	switch {
+	case errors.Is(err, bytesize.ErrTooLarge):
+		return Amount{}, fmt.Errorf(`amount %.60q: no repository has so many bytes; "all" reads everything`, s)
+	case err != nil:
 		return Amount{}, fmt.Errorf(`amount %.60q: "all", a percentage such as 5%%, or a size such as 10GiB`, s)
 	}
 	return Amount{bytes: n}, nil
+}
+
+// isNumber reports whether s is a number without a unit.
+func isNumber(s string) bool {
+	return strings.Trim(s, "0123456789.") == "" && strings.Trim(s, ".") != ""
+}
+
+// parseSize reads a number of bytes that is greater than 0.
+func parseSize(s string) (int64, error) {
+	n, err := bytesize.Parse(s)
+	if err == nil && n == 0 {
+		err = errors.New("it is less than a byte")
+	}
+	return n, err
+}
+
+// sizeText writes a number of bytes as ParseAmount and ParseBudget read it.
+func sizeText(n int64) string {
+	s := bytesize.Format(n)
+	if isNumber(s) {
+		s += "B"
+	}
+	return s
 }
 
 // parseShare reads a decimal number exactly; false when it is none, or far too large.
@@ -70,7 +101,7 @@ func (a Amount) String() string {
 		}
 		return s + "%"
 	case a.bytes > 0:
-		return bytesize.Format(a.bytes)
+		return sizeText(a.bytes)
 	}
 	return ""
 }

@@ -17,6 +17,11 @@ import (
 type Options struct {
 	// ReadData is how much of the packs' stored bytes is read back.
 	ReadData Amount
+	// Scope is the part that is looked at. Shares of ReadData are of its packs.
+	Scope Scope
+	// Budget ends reading back before ReadData does. One of time counts from the beginning of the run; packs that are on their way then are
+	// still read, and one at least always is.
+	Budget Budget
 	// Events are called as it goes.
 	Events Events
 	// Now is the host's clock; nil is time.Now.
@@ -54,7 +59,7 @@ func (o Options) withDefaults() Options {
 
 // Events are functions that follow a run; nil ones are not called. They are called by many goroutines.
 type Events struct {
-	// Phase begins a part of the run: "objects", "packs", "trees", "data" or "cost". The total is how many steps it has: packs for "packs", bytes
+	// Phase begins a part of the run: "objects", "index", "packs", "trees", "data" or "cost". The total is how many steps it has: packs for "packs", bytes
 	// for "data", snapshots for "cost"; 0: not known.
 	Phase func(name string, total uint64)
 	// Step counts what was done of it.
@@ -176,11 +181,16 @@ func (c *checker) run(ctx context.Context) error {
 func (c *checker) look(ctx context.Context) error {
 	c.o.Events.phase("objects", 0)
 	err := c.x.Look(ctx)
+	if err == nil {
+		if err := c.findScope(); err != nil {
+			return err
+		}
+	}
 	c.takeListed()
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{c.lookAtObjects, c.lookAtIndex, c.walkTrees, c.readPacksBack} {
+	for _, step := range []func(context.Context) error{c.lookAtObjects, c.lookAtIndex, c.walkTrees, c.compareReached, c.readPacksBack} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -230,7 +240,8 @@ func (c *checker) readPacksBack(ctx context.Context) error {
 	l := newLedger(c.objects.reports, c.storageNow())
 	c.objects.reports = nil
 	packs, unread := c.packs.readable()
-	c.readBack, err = readBack(ctx, c.x.Reader(), packs, l, readOptions{Amount: c.o.ReadData, Events: c.o.Events, Now: c.storageNow, Unread: unread})
+	c.readBack, err = readBack(ctx, c.x.Reader(), packs, l, readOptions{Amount: c.o.ReadData, Events: c.o.Events, Now: c.storageNow, Unread: unread,
+		Budget: c.o.Budget, Began: c.x.Began, Covers: c.coversPack})
 	c.read = true
 	for _, f := range c.readBack.Damaged {
 		c.packs.damage(record.PackRef{Kind: f.Kind, ID: f.ID}, CodePackDamaged, f.Err, true)

@@ -4,6 +4,10 @@
 //
 //	objects ─▶ index and packs ─▶ trees ─▶ read back ─▶ (if anything is wrong) what it costs ─▶ marks ─▶ report
 //
+// A run can be told to look at a part alone: at some snapshots, and the packs that hold what these reach, or at a shard of the packs. It then says
+// so in its document, and calls nothing whole but that part. Which packs snapshots reach is known after their trees were walked: the index is read
+// once more then, and those packs are compared with it.
+//
 // It reads the store alone, beside backups and prunes: package repo lists in an order in which what is healthy looks healthy, and nothing
 // is called missing before the index was listed again. What the store does not give is never damage: a single object is a finding of its
 // own, and when the store fails altogether the run ends, with what was found until then.
@@ -20,6 +24,7 @@
 //	             the manifests of all listed snapshots
 //	200 MiB     segments and directories on their way (64 MiB is the longest segment; writers end them at 8 MiB)
 //	 40 MiB     blocks of tree chunks
+//	128 MiB     segments and what they locate, while it is found out which packs some snapshots reach; in place of the 200 MiB above
 //	 48 bytes   for each chunk that is in a damaged pack, or nowhere, when there is damage
 //	 50 bytes   for each tree chunk, and more for those with damage beneath, while its cost is worked out; 160 MiB for the folders on the
 //	             way there, if somebody made them as wide and deep as can be

@@ -102,6 +102,7 @@ func (c *checker) document(ctx context.Context, stopped error) *verify.CheckDocu
 	d := &verify.CheckDocument{Complete: stopped == nil, Began: c.x.Began.UTC(), Level: "structure", Structure: c.counts, ReadBack: c.readBack.ReadBack,
 		Findings: c.findings.sorted(), Hit: c.bill.hits, HitCount: c.bill.hitCount, FilesHit: c.bill.filesHit, Marked: c.marks.Names,
 		Program: c.o.Program, Run: c.o.Run}
+	d.Scope = c.scopeDocument()
 	if c.read && !c.o.ReadData.IsZero() {
 		d.Level = "data"
 	}
@@ -138,7 +139,7 @@ func (c *checker) exitCode(ctx context.Context, stopped error) int {
 
 // partial reports whether it is not known of everything whether snapshots need it.
 func (c *checker) partial() bool {
-	return !c.weighed || c.objects.unread > 0 || len(c.pages.unread) > 0 || c.bill.uncounted || slices.Contains(c.blindIndex[:], true)
+	return !c.weighed || slices.ContainsFunc(c.objects.unread, c.mayWant) || len(c.pages.unread) > 0 || c.bill.uncounted || slices.Contains(c.blindIndex[:], true)
 }
 
 func isInterrupted(ctx context.Context, err error) bool {

@@ -61,6 +61,8 @@ func (c *checker) harmed(f verify.Finding, t *toll, otherwise verify.Harm) verif
 		f.Harm = otherwise
 		f.Message += "; " + notWeighed
 		f.Next = c.o.Command("verify") + ", which says who needs it when it comes to its end"
+	case c.o.Scope.OfSnapshots():
+		f.Harm, f.Next = otherwise, "none of these snapshots needs it; whether others do says "+c.o.Command("verify")
 	default:
 		f.Harm, f.Next = otherwise, "nothing: no snapshot needs it"
 	}
@@ -78,7 +80,12 @@ func (c *checker) judgeSnapshots() {
 		if source != "" {
 			next = c.afterLoss([]string{source}, false)
 		}
-		c.findings.add(verify.Finding{Code: CodeSnapshot, Object: o.Name, Message: message(o.Damage), Harm: verify.Loss, Snapshots: 1, Next: newerFirst(o.Damage, next)})
+		f := verify.Finding{Code: CodeSnapshot, Object: o.Name, Message: message(o.Damage), Harm: verify.Loss, Snapshots: 1, Next: newerFirst(o.Damage, next)}
+		if !c.mayWant(o.Name) {
+			c.findings.add(c.beside(f))
+			continue
+		}
+		c.findings.add(f)
 		dataset, host := splitSource(source)
 		start := startOf(o.Name)
 		hit := verify.Hit{Snapshot: id, Dataset: dataset, Host: host, WindowStart: start, WindowEnd: start, Paths: []string{}}
@@ -96,6 +103,9 @@ func (c *checker) judgePack(at cause) {
 		return // what cannot be read is told apart
 	}
 	standing := s.standing || !c.indexed
+	if s.err == nil && !t.needed() && !c.covers(s) {
+		return // it was marked before, and is none of what is looked at
+	}
 	if !t.needed() && (s.condemned || !standing && !s.marked && s.code == CodePackMissing) {
 		return // it is being deleted, or was since the index was read
 	}
@@ -116,7 +126,7 @@ func (c *checker) judgePack(at cause) {
 	}
 	marked := s.marked || slices.Contains(c.marks.Names, f.Object)
 	otherwise := verify.Risk
-	if marked && !c.partial() || s.marked || !standing {
+	if marked && !c.partial() && !c.o.Scope.OfSnapshots() || s.marked || !standing { // snapshots that were not looked at may need it
 		otherwise = verify.Note
 	}
 	f = c.harmed(f, t, otherwise)
@@ -128,11 +138,15 @@ func (c *checker) judgePack(at cause) {
 func (c *checker) explain(f *verify.Finding, s *packState, t *toll, marked bool) {
 	switch {
 	case f.Harm == verify.Note && !c.partial():
-		f.Message += "; everything in it that snapshots need lies elsewhere too"
+		f.Message += "; everything in it that " + c.those() + " need lies elsewhere too"
 		f.Next = "nothing: backups do not rely on it, and prune will remove it"
 	case f.Harm == verify.Note:
 		f.Message += "; nothing that was looked at needs it"
 		f.Next = "nothing: backups do not rely on it"
+	case !t.needed() && marked:
+		f.Message += "; everything in it that " + c.those() + " need lies elsewhere too"
+	case !t.needed() && !c.partial() && c.o.Scope.OfSnapshots():
+		f.Message += "; everything in it that these snapshots need lies elsewhere too, but it is not marked, so backups rely on it"
 	case !t.needed() && !c.partial():
 		f.Message += "; everything in it that snapshots need lies elsewhere too, but it is not marked, so backups rely on it"
 		f.Next = "run " + c.o.Command("verify") + " with credentials that may write"
@@ -179,7 +193,11 @@ func (c *checker) judgeSegments() {
 			named = true
 			f := c.harmed(verify.Finding{Code: CodeSegment, Object: s.Name, Message: message(s.Damage)}, t, verify.Risk)
 			if !t.needed() && !c.partial() {
-				f.Message += "; everything that snapshots need is located by others, or by the packs themselves"
+				f.Message += "; everything that " + c.those() + " need is located by others, or by the packs themselves"
+				if c.o.Scope.OfSnapshots() {
+					c.findings.add(c.beside(f))
+					continue
+				}
 				f.Next = "nothing is lost, and the next backups store again what only it located; " + putBack
 				if s.marked {
 					f.Harm, f.Next = verify.Note, "nothing: backups do not rely on it, and restores do not need it"
@@ -224,6 +242,9 @@ func (c *checker) judgeUnread() {
 		}
 		if t != nil {
 			f.Snapshots, f.Files = t.unseen.snapshots, t.unseen.files
+		}
+		if c.isBeside(u.Object, t) {
+			f = c.beside(f)
 		}
 		c.findings.add(f)
 	}

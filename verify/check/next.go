@@ -65,14 +65,17 @@ func (c *checker) afterLoss(sources []string, full bool) string {
 // healing returns what to do for one source.
 func (c *checker) healing(source string, full bool) string {
 	var newest, whole *repo.Snapshot
-	for _, s := range c.objects.snapshots {
+	others := false // which were not looked at
+	for _, s := range c.objects.all {
 		if s.Source() != source || s.Late {
 			continue
 		}
 		if newest == nil {
 			newest = s
 		}
-		if whole == nil && !c.bill.hit[s.Name] && s.Completeness != tree.Interrupted {
+		if !c.o.Scope.wants(s) {
+			others = true
+		} else if whole == nil && !c.bill.hit[s.Name] && s.Completeness != tree.Interrupted {
 			whole = s
 		}
 	}
@@ -106,6 +109,9 @@ func (c *checker) healing(source string, full bool) string {
 		return text + "; the newest snapshot of which no damage is known: " + c.o.Command("restore", whole.Short())
 	case whole != nil:
 		return text + "; the newest snapshot of it that is whole: " + c.o.Command("restore", whole.Short())
+	}
+	if others {
+		return text + "; whether its other snapshots are whole says " + c.o.Command("verify", "--dataset", newest.Dataset, "--host", newest.Host)
 	}
 	return text + "; no snapshot of it is whole, and restore brings back what can be read of one: " + c.o.Command("restore", newest.Short())
 }

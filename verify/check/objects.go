@@ -16,9 +16,10 @@ import (
 
 // objects is what the small objects of a repository said.
 type objects struct {
-	snapshots []*repo.Snapshot  // that can be read, newest window first
-	lost      []repo.Object     // manifests that cannot
-	unread    int               // manifests that the store does not give
+	snapshots []*repo.Snapshot  // that are looked at and can be read, newest window first
+	all       []*repo.Snapshot  // those that are not looked at among them
+	lost      []repo.Object     // manifests that cannot be read
+	unread    []string          // manifests that the store does not give
 	sources   map[string]string // by the folder of their snapshots
 	reports   []*repo.StoredReport
 	published map[string]*record.Report // of backups, by the snapshot that each published and that is not listed
@@ -41,6 +42,9 @@ func (c *checker) takeListed() {
 
 // lookAtObjects reads everything else but segments, packs and trees.
 func (c *checker) lookAtObjects(ctx context.Context) error {
+	if c.o.Scope.OfSnapshots() {
+		return c.lookAtScope(ctx)
+	}
 	config, err := c.x.Config(ctx)
 	if err != nil {
 		return err
@@ -77,13 +81,28 @@ func (c *checker) lookAtObjects(ctx context.Context) error {
 	return nil
 }
 
+// lookAtScope is lookAtObjects when only some snapshots are looked at: reports are read for what they say of packs and of these.
+func (c *checker) lookAtScope(ctx context.Context) error {
+	if err := c.lookAtReports(ctx); err != nil || len(c.o.Scope.Snapshots) > 0 {
+		return err
+	}
+	if err := c.lookForPublished(ctx); err != nil {
+		return err
+	}
+	return c.lookForGaps(ctx)
+}
+
 // small adds a finding for an object that is damaged, and that no snapshot needs for its bytes.
 func (c *checker) small(code verify.Code, harm verify.Harm, o repo.Object, next string) {
 	c.o.Events.step(1)
 	if o.Damage == nil {
 		return
 	}
-	c.findings.add(verify.Finding{Code: code, Object: o.Name, Message: message(o.Damage), Harm: harm, Next: newerFirst(o.Damage, next)})
+	f := verify.Finding{Code: code, Object: o.Name, Message: message(o.Damage), Harm: harm, Next: newerFirst(o.Damage, next)}
+	if c.o.Scope.OfSnapshots() {
+		f = c.beside(f)
+	}
+	c.findings.add(f)
 }
 
 // takeSnapshots takes in the manifests.
@@ -92,23 +111,35 @@ func (c *checker) takeSnapshots() {
 	for _, s := range c.x.Snapshots {
 		c.o.Events.step(1)
 		if s.Unread != nil {
-			c.objects.unread++
+			c.objects.unread = append(c.objects.unread, s.Name)
 			continue
 		}
 		if s.Damage != nil {
 			c.objects.lost = append(c.objects.lost, s.Object)
 			continue
 		}
+		c.objects.all = append(c.objects.all, s.Value)
+		c.objects.sources[folderOf(s.Name)] = s.Value.Source()
+		if !c.o.Scope.wants(s.Value) {
+			continue
+		}
 		if err := c.x.SnapshotFault(s.Value); err != nil {
 			c.findings.add(verify.Finding{Code: CodeSnapshot, Object: s.Name, Message: message(err), Harm: verify.Risk,
 				Next: "look at it with " + c.o.Command("ls", s.Value.Short())})
 		}
-		c.objects.snapshots = append(c.objects.snapshots, s.Value)
-		c.objects.sources[folderOf(s.Name)] = s.Value.Source()
+		snap := s.Value
+		if snap.Late && len(c.o.Scope.Snapshots) > 0 { // who names it wants to know whether it is whole, whatever it counts for
+			timely := *snap
+			timely.Late = false
+			snap = &timely
+		}
+		c.objects.snapshots = append(c.objects.snapshots, snap)
 	}
-	slices.SortFunc(c.objects.snapshots, func(a, b *repo.Snapshot) int {
-		return cmp.Or(b.Start().Compare(a.Start()), b.End().Compare(a.End()), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Name, b.Name))
-	})
+	for _, list := range [][]*repo.Snapshot{c.objects.snapshots, c.objects.all} {
+		slices.SortFunc(list, func(a, b *repo.Snapshot) int {
+			return cmp.Or(b.Start().Compare(a.Start()), b.End().Compare(a.End()), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Name, b.Name))
+		})
+	}
 	slices.SortFunc(c.objects.lost, func(a, b repo.Object) int { return strings.Compare(a.Name, b.Name) })
 	c.counts.Snapshots = uint64(len(c.x.Snapshots))
 }
@@ -119,6 +150,12 @@ func folderOf(name string) string { return name[:strings.LastIndexByte(name, '/'
 // takePublished notes a backup whose snapshot is not listed.
 func (c *checker) takePublished(rep *record.Report) {
 	if rep.Kind != record.BackupReport || rep.Manifest == "" {
+		return
+	}
+	if folder := folderOf(rep.Manifest); c.objects.sources[folder] == "" {
+		c.objects.sources[folder] = rep.Dataset + "@" + rep.Host
+	}
+	if !c.o.Scope.wantsSource(rep.Dataset, rep.Host) {
 		return
 	}
 	if listed, forgotten := c.x.ListedSnapshot(rep.Manifest); listed || forgotten {
@@ -220,7 +257,7 @@ func (c *checker) lookAtReports(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(c.objects.chains.faults(c.objects.snapshots)) == 0 {
+		if c.o.Scope.OfSnapshots() || len(c.objects.chains.faults(c.objects.snapshots)) == 0 {
 			return nil
 		}
 	}

@@ -30,6 +30,7 @@ type packState struct {
 	standing         bool  // a segment in force names it
 	marked           bool  // as damaged, before this run
 	condemned        bool  // a record of prune names it
+	reached          bool  // it holds something that is reached, when only some snapshots are looked at
 	checked          bool  // its directory was compared
 	round            int   // when it was compared last
 	full             bool  // err was found by reading all of it
@@ -104,6 +105,21 @@ func (t *packTable) name(x *repo.Inspection, indexed repo.IndexedPack, void bool
 	same := s.checked && s.Directory == indexed.Directory && s.Size == indexed.Size
 	s.standing, s.IndexedPack = true, indexed
 	return i, !s.dead() && !s.full && s.unread == nil && (!same || s.err != nil)
+}
+
+// reach notes that a pack holds something that is reached.
+func (t *packTable) reach(i int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.states[i].reached = true
+}
+
+// isReached returns the number of a pack, and whether it is known that it holds something that is reached.
+func (t *packTable) isReached(x *repo.Inspection, kind pack.Kind, id pack.ID) (int32, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.index(x, record.PackRef{Kind: kind, ID: id})
+	return i, t.states[i].reached
 }
 
 // settle notes what comparing a pack's directory with what a segment says of it came to: nil, damage, or that it could not be read. What was
@@ -204,10 +220,16 @@ func (c *checker) lookAtIndex(ctx context.Context) error {
 		s.stored = size
 		c.counts.Packs++
 		c.counts.PackBytes += uint64(size)
-		total++
+		if c.o.Scope.Shard.Has(p.ID) {
+			total++
+		}
 		return true
 	})
-	c.o.Events.phase("packs", total)
+	if c.o.Scope.OfSnapshots() {
+		c.o.Events.phase("index", 0)
+	} else {
+		c.o.Events.phase("packs", total)
+	}
 	return c.readIndex(ctx)
 }
 
@@ -230,6 +252,9 @@ func (c *checker) readIndex(ctx context.Context) error {
 			err := c.x.Segments(ctx, kind, func(s *repo.InspectedSegment) error {
 				if !s.FromPack {
 					c.counts.Segments++
+				}
+				if c.o.Scope.OfSnapshots() {
+					c.o.Events.step(1)
 				}
 				if kind == pack.Meta {
 					trees = append(trees, s)
@@ -270,21 +295,12 @@ func (c *checker) takeSegment(ctx context.Context, g *errgroup.Group, s *repo.In
 		indexed := repo.NewIndexedPack(s.Kind, &p)
 		i, compare := c.packs.name(c.x, indexed, s.Void)
 		counts[n] = !s.Void && !c.packs.isDead(i)
-		if !compare {
+		if !compare || c.o.Scope.OfSnapshots() || !c.o.Scope.Shard.Has(p.ID) { // of snapshots, compareReached does
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if err := c.compare(ctx, g, i, indexed, &p); err != nil {
 			return err
 		}
-		g.Go(func() error {
-			err := c.x.CheckDirectory(ctx, s.Kind, &p)
-			if err != nil && !isDamage(err) && !repo.Unread(err) {
-				return err
-			}
-			c.packs.settle(i, indexed, err)
-			c.o.Events.step(1)
-			return nil
-		})
 	}
 	batch := make([]prefix, 0, 4096)
 	for j := range s.Segment.Len() {
@@ -300,6 +316,23 @@ func (c *checker) takeSegment(ctx context.Context, g *errgroup.Group, s *repo.In
 		}
 	}
 	return c.places[s.Kind].add(batch)
+}
+
+// compare has a pack compared with what a segment says of it.
+func (c *checker) compare(ctx context.Context, g *errgroup.Group, i int32, indexed repo.IndexedPack, p *record.SegmentPack) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g.Go(func() error {
+		err := c.x.CheckDirectory(ctx, indexed.Kind, p)
+		if err != nil && !isDamage(err) && !repo.Unread(err) {
+			return err
+		}
+		c.packs.settle(i, indexed, err)
+		c.o.Events.step(1)
+		return nil
+	})
+	return nil
 }
 
 func (t *packTable) isDead(i int32) bool {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"savepoint/repo"
@@ -16,8 +17,9 @@ type pathList struct {
 
 func (l *pathList) full() bool { return len(l.list) >= maxPaths || l.bytes >= maxPathBytes }
 
+// add adds a path, unless it is there: a folder loses several of its pages.
 func (l *pathList) add(path string) {
-	if !l.full() {
+	if !l.full() && !slices.Contains(l.list, path) {
 		l.list = append(l.list, path)
 		l.bytes += len(path)
 	}

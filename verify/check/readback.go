@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +37,11 @@ type readOptions struct {
 	Fetches, Checkers int
 	// Unread are packs that the store does not give: they are counted as not read, and not asked for.
 	Unread map[pack.ID]bool
+	// Covers says which packs may be read; nil: all.
+	Covers func(pack.Kind, pack.ID) bool
+	// Budget ends the reading; one of time counts from Began.
+	Budget Budget
+	Began  time.Time
 }
 
 func (o readOptions) withDefaults(r *repo.Repo) readOptions {
@@ -58,6 +62,7 @@ type readResult struct {
 	Unsteady []packFault       // whole, but errors are *repo.UnsteadyError
 	Failed   []packFault       // nothing is known of them: the store did not give them, or they need a newer program
 	Gone     []pack.ID         // deleted by a prune in the meantime
+	part     standing          // of the packs that are covered; ReadBack says the same of all
 	// Unsettled says that packs in Damaged which are missing may be deleted by a prune: what it deletes could not be read.
 	Unsettled bool
 }
@@ -80,21 +85,26 @@ type packFault struct {
 // times the largest block, 512 KiB ordinarily and 9 MiB at most.
 func readBack(ctx context.Context, r *repo.Repo, packs []repo.IndexedPack, l ledger, o readOptions) (readResult, error) {
 	o = o.withDefaults(r)
-	asked := packs
+	covered := packs
+	if o.Covers != nil {
+		covered = slices.DeleteFunc(slices.Clone(packs), func(p repo.IndexedPack) bool { return !o.Covers(p.Kind, p.ID) })
+	}
+	asked := covered
 	if len(o.Unread) > 0 {
-		asked = slices.DeleteFunc(slices.Clone(packs), func(p repo.IndexedPack) bool { return o.Unread[p.ID] })
+		asked = slices.DeleteFunc(slices.Clone(covered), func(p repo.IndexedPack) bool { return o.Unread[p.ID] })
 	}
 	rb := &reader{r: r, o: o, chosen: l.choose(asked, o.Amount)}
 	defer rb.buffers.unmap()
 	began := o.Now()
 	rb.res.Wanted = o.Amount.String()
 	if o.Events.Phase != nil && len(rb.chosen) > 0 {
-		o.Events.Phase("data", sizeOf(rb.chosen))
+		o.Events.Phase("data", sizeOf(rb.chosen[:o.Budget.packs(rb.chosen)]))
 	}
 	err := rb.run(ctx)
 	rb.settleGone(ctx)
 	rb.res.Seconds = max(0, o.Now().Sub(began).Seconds())
-	rb.res.count(packs, l)
+	rb.res.count(packs, covered, l)
+	rb.res.Budget = rb.spent(l)
 	return rb.res, err
 }
 
@@ -109,7 +119,10 @@ type reader struct {
 
 	mu     sync.Mutex
 	res    readResult
-	failed int // packs in a row
+	failed int  // packs in a row
+	most   int  // of the chosen packs that a budget of bytes has room for
+	begun  int  // how many of them were begun
+	usedUp bool // the budget ended it
 }
 
 // readPack is a pack that was read, but for its check.
@@ -123,6 +136,7 @@ type readPack struct {
 // run reads all packs. Those who fetch and those who check meet at a channel that holds nothing: a pack that was fetched and not taken keeps
 // its permit.
 func (rb *reader) run(ctx context.Context) error {
+	rb.most = rb.o.Budget.packs(rb.chosen)
 	rb.room = make(chan struct{}, rb.o.buffers())
 	rb.reads = adapt.New(adapt.Options{Min: min(fewReads, rb.o.Fetches), Max: rb.o.Fetches, SlowDowns: rb.r.Options().SlowDowns})
 	g, ctx := errgroup.WithContext(ctx)
@@ -150,7 +164,6 @@ func (rb *reader) run(ctx context.Context) error {
 // fetchAll fetches the packs, in their order, as many at a time as the limiter allows.
 func (rb *reader) fetchAll(ctx context.Context, got chan<- readPack) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
 	for range min(rb.o.Fetches, len(rb.chosen)) {
 		g.Go(func() error {
 			for {
@@ -158,12 +171,12 @@ func (rb *reader) fetchAll(ctx context.Context, got chan<- readPack) error {
 				if err != nil {
 					return err
 				}
-				i := next.Add(1) - 1
-				if i < int64(len(rb.chosen)) {
-					err = rb.fetch(ctx, &rb.chosen[i], permit, got)
+				p := rb.begin()
+				if p != nil {
+					err = rb.fetch(ctx, p, permit, got)
 				}
 				permit.Release()
-				if err != nil || i >= int64(len(rb.chosen)) {
+				if err != nil || p == nil {
 					return err
 				}
 			}
@@ -266,41 +279,4 @@ func (rb *reader) settleGone(ctx context.Context) {
 		}
 		return gone
 	})
-}
-
-// count says how the packs stand after this run.
-func (res *readResult) count(packs []repo.IndexedPack, l ledger) {
-	now := make(map[pack.ID]int64, len(res.Whole))
-	for _, b := range res.Whole {
-		now[b.ID] = b.Time
-	}
-	out := make(map[pack.ID]bool, len(res.Damaged)+len(res.Gone)) // what reading them came to is known
-	for i := range res.Damaged {
-		out[res.Damaged[i].ID] = true
-	}
-	for _, id := range res.Gone {
-		out[id] = true
-	}
-	var oldest *int64
-	for i := range packs {
-		p := &packs[i]
-		if out[p.ID] {
-			continue
-		}
-		at, read := now[p.ID]
-		known := read
-		if !read {
-			res.Remaining += uint64(p.Size)
-			at, known = l[p.ID]
-		}
-		if !known {
-			res.Never++
-		} else if oldest == nil || at < *oldest {
-			oldest = &at
-		}
-	}
-	if oldest != nil && res.Never == 0 {
-		t := time.Unix(0, *oldest).UTC()
-		res.Oldest = &t
-	}
 }

@@ -82,14 +82,13 @@ func (c *checker) lookAgain(ctx context.Context) error {
 	if err := c.readIndex(ctx); err != nil {
 		return err
 	}
-	if !c.pages.wrong() {
-		return nil
+	if c.pages.wrong() {
+		if err := c.walkTrees(ctx); err != nil {
+			return err
+		}
+		c.blame()
 	}
-	if err := c.walkTrees(ctx); err != nil {
-		return err
-	}
-	c.blame()
-	return nil
+	return c.compareReached(ctx)
 }
 
 // cost makes the bill, and reports whether anything is wrong with packs, trees or where chunks lie. If so it walks the trees of all snapshots

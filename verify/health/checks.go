@@ -18,6 +18,7 @@ const maxUnhealed = 8
 func (l *look) lookAtChecks() []*report {
 	v := &l.status.Verify
 	var unhealed []*report
+	parts := shards{}
 	for _, r := range l.checks {
 		c := &Check{At: r.at, ExitCode: int(r.Exit), Message: r.Message, Object: r.Name, rep: r}
 		d := r.check
@@ -27,15 +28,34 @@ func (l *look) lookAtChecks() []*report {
 			continue
 		}
 		c.ExitCode, c.Findings = d.ExitCode, d.FindingCnt
-		whole := d.ExitCode == 0 && !r.harm
-		v.Structure.note(c, whole)
-		if d.Level == levelData {
-			v.Data.note(c, whole)
-		}
 		if d.Stopped != "" {
 			c.Message = d.Stopped
-		} else if d.ExitCode == 0 || d.ExitCode == exitDamage { // it came to its end, and could look at everything
-			unhealed = slices.DeleteFunc(unhealed, func(old *report) bool { return old.seen || r.readSince(old.at) })
+		}
+		whole := d.ExitCode == 0 && !r.harm
+		since := r.at // everything was looked at since, if this run and others together looked at everything
+		_, _, isShard := shardOf(d.Scope)
+		all := d.Scope == nil
+		walked := all || isShard // all trees were walked
+		if all {
+			v.Structure.note(c, whole)
+			if d.Level == levelData {
+				v.Data.note(c, whole)
+			}
+		} else {
+			c.Scope = d.Scope.Text()
+			v.Part = c
+			since, all = parts.add(r, whole)
+			if all {
+				v.Structure.complete(c, since)
+			}
+			if at, read := parts.since(r, levelData); all && read && d.Level == levelData {
+				v.Data.complete(c, at)
+			}
+		}
+		if d.Stopped == "" && (d.ExitCode == 0 || d.ExitCode == exitDamage) { // it came to its end, and could look at all that it was to
+			unhealed = slices.DeleteFunc(unhealed, func(old *report) bool {
+				return all && old.seen && !old.at.After(since) || walked && r.readSince(old.at)
+			})
 			l.debt(r)
 		}
 		if r.harm {
@@ -43,7 +63,7 @@ func (l *look) lookAtChecks() []*report {
 			unhealed = unhealed[max(0, len(unhealed)-maxUnhealed):]
 			v.Unhealed = c
 		}
-		if whole && d.ReadBack.Never == 0 && d.ReadBack.Oldest != nil && d.ReadBack.Oldest.After(l.whole) {
+		if all && whole && d.ReadBack.Never == 0 && d.ReadBack.Oldest != nil && d.ReadBack.Oldest.After(l.whole) {
 			l.whole = *d.ReadBack.Oldest
 		}
 	}
@@ -52,7 +72,7 @@ func (l *look) lookAtChecks() []*report {
 		v.Unhealed = nil
 	case v.Unhealed.rep != unhealed[n-1]:
 		r := unhealed[n-1]
-		v.Unhealed = &Check{At: r.at, ExitCode: r.check.ExitCode, Findings: r.check.FindingCnt, Object: r.Name, rep: r}
+		v.Unhealed = &Check{At: r.at, ExitCode: r.check.ExitCode, Findings: r.check.FindingCnt, Object: r.Name, Scope: r.check.Scope.Text(), rep: r}
 	}
 	l.cover(v)
 	return unhealed

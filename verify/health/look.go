@@ -266,7 +266,7 @@ func (l *look) fillDocuments(ctx context.Context) error {
 		}
 	}
 	v := &l.status.Verify
-	for _, c := range []*Check{v.Structure.Last, v.Data.Last, v.Unhealed} {
+	for _, c := range []*Check{v.Structure.Last, v.Data.Last, v.Part, v.Unhealed} {
 		if c != nil && c.rep.check != nil {
 			fill(&c.Document, c.rep)
 		}

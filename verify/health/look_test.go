@@ -319,6 +319,14 @@ func TestVerifications(t *testing.T) {
 		return verify.CheckDocument{Level: level, ExitCode: exit, Findings: f, FindingCnt: uint64(len(f)), Marked: marked}
 	}
 	partly := func(d verify.CheckDocument) verify.CheckDocument { d.NotMarked = "the store is read-only"; return d }
+	of := func(shard string, d verify.CheckDocument) verify.CheckDocument { // a shard, or one snapshot
+		d.ReadBack.Never = 1
+		d.Scope = &verify.Scope{Shard: shard}
+		if shard == "" {
+			d.Scope.IDs = []string{"1a2b3c4d"}
+		}
+		return d
+	}
 	some := func(d verify.CheckDocument) verify.CheckDocument { d.ReadBack.Never = 3; return d }
 	for name, c := range map[string]struct {
 		runs              []verify.CheckDocument
@@ -339,6 +347,18 @@ func TestVerifications(t *testing.T) {
 		"what is missing, too":          {[]verify.CheckDocument{run(data, 4, loss), run(structure, 0, nil)}, 0, "14:00", ""},
 		"reading back heals everything": {[]verify.CheckDocument{run(data, 4, bytes), run(data, 0, nil)}, 0, "14:00", "14:00"},
 		"but not reading other packs":   {[]verify.CheckDocument{run(data, 4, bytes), some(run(data, 0, nil))}, 4, "14:00", "14:00"},
+		"a part is not everything":      {[]verify.CheckDocument{of("", run(structure, 0, nil)), of("1/2", run(data, 0, nil))}, 0, "", ""},
+		"all shards are":                {[]verify.CheckDocument{of("1/2", run(data, 0, nil)), of("2/2", run(data, 0, nil))}, 0, "13:00", "13:00"},
+		"but not of two divisions":      {[]verify.CheckDocument{of("1/2", run(data, 0, nil)), of("2/3", run(data, 0, nil)), of("3/3", run(data, 0, nil))}, 0, "", ""},
+		"nor one of them twice":         {[]verify.CheckDocument{of("1/2", run(data, 0, nil)), of("1/2", run(data, 0, nil))}, 0, "", ""},
+		"nor one that was not whole":    {[]verify.CheckDocument{of("1/2", run(structure, 0, nil)), of("1/2", run(structure, 1, nil)), of("2/2", run(structure, 0, nil))}, 0, "", ""},
+		"data needs all of them":        {[]verify.CheckDocument{of("1/2", run(data, 0, nil)), of("2/2", run(structure, 0, nil))}, 0, "13:00", ""},
+		"a part finds damage":           {[]verify.CheckDocument{run(structure, 0, nil), of("", run(structure, 4, loss))}, 4, "13:00", ""},
+		"which another does not heal":   {[]verify.CheckDocument{run(structure, 4, loss), of("", run(structure, 0, nil)), of("1/2", run(structure, 0, nil))}, 4, "", ""},
+		"nor the same part":             {[]verify.CheckDocument{of("", run(structure, 4, loss)), of("", run(data, 0, nil))}, 4, "", ""},
+		"nor shards from before":        {[]verify.CheckDocument{of("1/2", run(structure, 0, nil)), of("1/3", run(structure, 4, loss)), of("2/2", run(structure, 0, nil))}, 4, "13:00", ""},
+		"but all shards after it":       {[]verify.CheckDocument{of("", run(structure, 4, loss)), of("1/2", run(structure, 0, nil)), of("2/2", run(structure, 0, nil))}, 0, "14:00", ""},
+		"and a full run":                {[]verify.CheckDocument{of("", run(structure, 4, loss)), run(structure, 0, nil)}, 0, "14:00", ""},
 		"nor other damage in between":   {[]verify.CheckDocument{run(data, 4, bytes), run(structure, 4, loss), run(structure, 0, nil)}, 4, "15:00", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -510,5 +530,35 @@ func TestErrors(t *testing.T) {
 	}
 	if failed < 8 {
 		t.Errorf("only %d operations were ever failed", failed)
+	}
+}
+
+// TestPart shows a run that looked at a part alone for what it was.
+func TestPart(t *testing.T) {
+	w := newWorld(t)
+	w.check(verify.CheckDocument{Level: "data", ReadBack: verify.ReadBack{Never: 2}, Structure: verify.Structure{Packs: 8}, Scope: &verify.Scope{Dataset: "users", Host: "h", Shard: "1/4"}})
+	s := w.look(health.Options{})
+	v := s.Verify
+	if v.Structure.Last != nil || v.Data.Last != nil || v.Part == nil || v.Part.Scope != "dataset users of host h, shard 1/4" || len(v.Part.Document) == 0 || v.Packs != 8 || *v.Never != 2 {
+		t.Errorf("%+v", v)
+	}
+	says := func(s *health.Status, text string) bool {
+		return slices.ContainsFunc(s.Warnings, func(w health.Warning) bool { return strings.Contains(w.Message, text) })
+	}
+	if !says(s, "only parts of the repository were verified, the last one at ") {
+		t.Errorf("%+v", s.Warnings)
+	}
+	w.wait(time.Hour)
+	w.check(verify.CheckDocument{Level: "structure"})
+	w.wait(time.Hour)
+	w.check(verify.CheckDocument{Level: "structure", ExitCode: 1, Scope: &verify.Scope{Shard: "2/4"}})
+	s = w.look(health.Options{})
+	if says(s, "only parts") || !says(s, "of shard 2/4 could not look at everything") || s.Verify.Structure.LastWhole == nil || s.Verify.Structure.Last.ExitCode != 0 {
+		t.Errorf("%+v", s.Warnings)
+	}
+	w.wait(time.Hour)
+	w.check(verify.CheckDocument{Level: "structure", Scope: &verify.Scope{}}) // of a later program: what it looked at is not known
+	if s = w.look(health.Options{}); !s.Verify.Part.At.After(*s.Verify.Structure.LastWhole) {
+		t.Errorf("%+v", s.Verify.Structure)
 	}
 }

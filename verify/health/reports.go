@@ -169,6 +169,7 @@ func (r *report) decodeCheck() error {
 	}
 	r.harm, r.seen = harms(d), seenByStructure(d)
 	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), Complete: d.Complete, Stopped: cut(d.Stopped, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
+	r.check.Scope = keptScope(d.Scope)
 	for _, f := range d.Findings {
 		if harmful(f) {
 			r.check.Findings = []verify.Finding{{Object: cut(f.Object, keptText), Message: cut(f.Message, keptText), Next: cut(f.Next, keptText),

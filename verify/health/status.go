@@ -128,6 +128,9 @@ type Count struct {
 type Verification struct {
 	Structure Level `json:"structure"` // runs that read packs back looked at the structure too
 	Data      Level `json:"data"`
+	// Part is the last run that was told to look at a part alone. It is neither of the two above, unless runs of all shards together looked at
+	// everything.
+	Part *Check `json:"last_part,omitempty"`
 	// Unhealed is the last run that found damage which no later one that looked as far has seen healed.
 	Unhealed *Check `json:"unhealed_damage,omitempty"`
 	Packs    uint64 `json:"packs"` // as the last run counted them
@@ -153,6 +156,7 @@ type Check struct {
 	At       time.Time       `json:"at"`
 	ExitCode int             `json:"exit_code"`
 	Message  string          `json:"message,omitempty"` // why it did not come to its end
+	Scope    string          `json:"scope,omitempty"`   // the part that it was told to look at; none: everything
 	Findings uint64          `json:"finding_count"`
 	Object   string          `json:"object"`             // the report
 	Document json.RawMessage `json:"document,omitempty"` // what the verification printed with --json; none of one that did not come to its end

@@ -134,7 +134,7 @@ func (l *look) warnChecks() {
 		return
 	}
 	if c := v.Unhealed; c != nil {
-		w := Warning{State: Damaged, Message: "the verification of " + l.moment(c.At) + " found damage", Next: check}
+		w := Warning{State: Damaged, Message: "the verification of " + l.moment(c.At) + ofPart(c) + " found damage", Next: check}
 		for _, f := range c.rep.check.Findings { // one at most is kept
 			w.Message += ": " + line(f.Object) + ": " + line(f.Message)
 			if next := line(f.Next); next != "" {
@@ -151,7 +151,13 @@ func (l *look) warnChecks() {
 		l.add(Warning{State: Damaged, Message: fmt.Sprintf("packs are marked as damaged: %d, and no verification has looked since what that costs",
 			len(l.status.Damaged)), Next: check})
 	}
-	switch last := v.Structure.Last; {
+	last := v.Structure.Last
+	if v.Part != nil && last != nil && v.Part.At.After(last.At) && v.Part.ExitCode != 0 {
+		last = v.Part
+	}
+	switch {
+	case last == nil && v.Part != nil:
+		l.add(Warning{State: NeverDrilled, Message: "only parts of the repository were verified, the last one at " + l.moment(v.Part.At) + ": " + line(v.Part.Scope), Next: check})
 	case last == nil:
 		l.add(Warning{State: NeverDrilled, Message: "the repository was never verified", Next: check})
 	case v.Unhealed == nil && last.ExitCode != 0:
@@ -161,9 +167,9 @@ func (l *look) warnChecks() {
 		} else if last.Message != "" {
 			why += ": " + line(last.Message)
 		}
-		l.add(Warning{State: DrillFailed, Message: "the verification of " + l.moment(last.At) + why, Next: check})
+		l.add(Warning{State: DrillFailed, Message: "the verification of " + l.moment(last.At) + ofPart(last) + why, Next: check})
 	}
-	if v.Data.Last == nil {
+	if v.Data.Last == nil && v.ReadBack == 0 {
 		l.add(Warning{State: NeverDrilled, Message: "no pack was ever read back", Next: l.o.Command("verify", "--read-data=5%")})
 	}
 	if l.status.Copied {
