@@ -7,6 +7,8 @@ type Verdict string
 
 // The verdicts. Only those of a drill that ran to its end say something about the data.
 const (
+	// Pass: everything came back and was compared with the manifest, and a probe found it good.
+	Pass Verdict = "pass"
 	// Restored: everything came back and was compared with the manifest; no probe looked at it.
 	Restored Verdict = "restored"
 	// Damage: something of the snapshot did not come back as it was.
@@ -43,18 +45,20 @@ type DrillDocument struct {
 	// RandomWithin is the time, in seconds before the order, that At was drawn from; 0: it was not drawn.
 	RandomWithin float64 `json:"random_within_seconds,omitempty"`
 
-	RTO        Recovery   `json:"rto"`             // time until the data was back
-	RPO        Exposure   `json:"rpo"`             // age of what came back
-	Restored   Restore    `json:"restored"`        // what came back
-	Compared   Comparison `json:"compared"`        // what was read again from disk
-	Loss       *LossSet   `json:"loss,omitempty"`  // what of the live source would be lost; nil: nobody asked
-	Conditions Conditions `json:"conditions"`      // under which all this was measured
-	Damaged    []Lost     `json:"damaged"`         // what the repository lost; at most MaxListed
-	DamagedCnt uint64     `json:"damaged_count"`   // all of them
-	Older      []Older    `json:"older,omitempty"` // snapshots that were restored after it, because not all of it came back; the newest first
-	Program    string     `json:"program"`         // version
-	Run        string     `json:"run"`             // ID of the run
-	Kept       string     `json:"kept,omitempty"`  // folder in which the restored data was left
+	RTO        Recovery   `json:"rto"`               // time until the data was back
+	RPO        Exposure   `json:"rpo"`               // age of what came back
+	Restored   Restore    `json:"restored"`          // what came back
+	Compared   Comparison `json:"compared"`          // what was read again from disk
+	Loss       *LossSet   `json:"loss,omitempty"`    // what of the live source would be lost; nil: nobody asked
+	Probe      *Probe     `json:"probe,omitempty"`   // what looked at it, when anything was to
+	Conditions Conditions `json:"conditions"`        // under which all this was measured
+	Damaged    []Lost     `json:"damaged"`           // what the repository lost; at most MaxListed
+	DamagedCnt uint64     `json:"damaged_count"`     // all of them
+	Older      []Older    `json:"older,omitempty"`   // snapshots that were restored after it, because not all of it came back; the newest first
+	Instead    string     `json:"instead,omitempty"` // ID of the newest good one of these
+	Program    string     `json:"program"`           // version
+	Run        string     `json:"run"`               // ID of the run
+	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left
 }
 
 // LossSet is what of a live source a restore would not bring back. Files are those that are new or have changed, Bytes those of them that are not
@@ -82,17 +86,18 @@ type LostFile struct {
 	What  string `json:"what"`
 }
 
-// Older is a snapshot that was restored because a newer one did not come back whole. Lists are shortened to the first entries.
+// Older is a snapshot that was restored because a newer one did not do. Lists are shortened to the first entries.
 type Older struct {
 	Snapshot    string     `json:"snapshot"` // ID
 	WindowStart time.Time  `json:"window_start"`
 	WindowEnd   time.Time  `json:"window_end"`
 	Complete    bool       `json:"complete"`
-	Whole       bool       `json:"whole"` // all of it came back as it was; then it is the last one
+	Good        bool       `json:"good"` // all of it came back as it was, and the probe passed, if there is one
 	Restored    Restore    `json:"restored"`
 	Compared    Comparison `json:"compared"`
 	Damaged     []Lost     `json:"damaged"`
 	DamagedCnt  uint64     `json:"damaged_count"`
+	Probe       *Probe     `json:"probe,omitempty"`
 	Seconds     float64    `json:"seconds"` // restoring and comparing it
 }
 
@@ -106,7 +111,8 @@ type Recovery struct {
 	Phases    []Phase `json:"phases"`
 }
 
-// Phase is one part of a recovery: open, index, select, plan, transfer or metadata. The phases add up to the whole.
+// Phase is one part of a recovery: open, index, select, plan, transfer or metadata, and with a probe start and validate. The phases add up to
+// the whole.
 type Phase struct {
 	Name     string  `json:"name"`
 	Seconds  float64 `json:"seconds"`
@@ -183,8 +189,34 @@ type Conditions struct {
 	CPUs           int      `json:"cpus"`
 	MemoryBytes    uint64   `json:"memory_bytes,omitempty"`
 	System         string   `json:"system"`
+	Isolation      string   `json:"isolation,omitempty"`      // of the probe: full or none; empty without one
 	NotIndependent []string `json:"not_independent,omitzero"` // nil: not known; what lies on the host of the source and would be lost with it: "the secret", "the repository"
 }
 
 // MaxListed is how many entries a document lists of one kind at most; it counts all.
 const MaxListed = 1000
+
+// What a probe came to.
+const (
+	ProbePassed = "passed"
+	ProbeFailed = "failed"
+	ProbeNotRun = "not run"
+)
+
+// Probe is what looked at the restored data, and what came of it.
+type Probe struct {
+	Argv        []string   `json:"argv"`                         // as it was run
+	Builtin     string     `json:"builtin,omitempty"`            // its name when it is one of this program
+	Result      string     `json:"result"`                       // passed, failed or not run
+	Message     string     `json:"message,omitempty"`            // why it did not pass
+	Isolation   string     `json:"isolation"`                    // full or none
+	Seconds     float64    `json:"seconds"`                      // from its start to its end
+	Exit        int        `json:"exit"`                         // its exit code; -1 when a signal ended it
+	Signal      string     `json:"signal,omitempty"`             // that ended it
+	Checked     uint64     `json:"checked"`                      // how many things it says that it checked; 0 unless it passed
+	Canary      *time.Time `json:"canary_at,omitempty"`          // the newest time that it found in the data
+	CanaryAge   *float64   `json:"canary_age_seconds,omitempty"` // from that to the incident
+	Left        uint64     `json:"left_processes"`               // that it left behind and that were killed
+	Output      string     `json:"output"`                       // the last 64 KiB of what it printed
+	OutputBytes uint64     `json:"output_bytes"`                 // all of it
+}

@@ -23,21 +23,27 @@ type drillOptions struct {
 	scratch  string
 	keep     bool
 	modes    drillModes
+	probe    probeFlags
 	want     struct{ rto, rpo time.Duration }
 }
 
 func (a *app) drillCommand() *cobra.Command {
 	var o drillOptions
 	cmd := &cobra.Command{
-		Use:   "drill [PATH]",
+		Use:   "drill [PATH] [--probe PROBE [-- ARGUMENT...]]",
 		Short: "Restore a snapshot into a scratch folder as a replacement host would, compare it, time it, and remove it",
 		Long: "drill proves that a snapshot restores: with an empty cache and no index it restores the newest snapshot, or that of --at, into a\n" +
 			"scratch folder, reads every file again from disk and compares it with what was backed up. It says how long the restore took (RTO)\n" +
 			"and how old the data is (RPO), writes a report into the repository, and removes the folder.\n\n" +
-			"A PATH that the configuration gives to a dataset is that dataset; any other is a path in the snapshot. All of the snapshot is restored.\n\n" + timeForms,
-		Args: cobra.MaximumNArgs(1),
-		RunE: a.action(func(ctx context.Context, args []string) error { return a.runDrill(ctx, o, args) }),
+			"A PATH that the configuration gives to a dataset is that dataset; any other is a path in the snapshot. All of the snapshot is restored.\n\n" + aboutProbes + "\n\n" + timeForms,
 	}
+	cmd.Args = func(_ *cobra.Command, args []string) error { return o.probe.split(cmd, &args, cobra.MaximumNArgs(1)) }
+	cmd.RunE = a.action(func(ctx context.Context, args []string) error {
+		if err := o.probe.split(cmd, &args, nil); err != nil {
+			return err
+		}
+		return a.runDrill(ctx, o, args)
+	})
 	f := cmd.Flags()
 	f.StringVar(&o.at, "at", "", "the incident: the newest snapshot of what was there at this `TIME` is restored, and its age counts from then")
 	f.StringVar(&o.dataset, "dataset", "", "only of this dataset")
@@ -47,6 +53,7 @@ func (a *app) drillCommand() *cobra.Command {
 	f.StringVar(&o.scratch, "scratch", "", "existing `FOLDER` on a disk with room for all of the snapshot (default: drill in the cache folder)")
 	o.modes.register(f)
 	f.BoolVar(&o.keep, "keep", false, "leave what was restored, and say where it is")
+	o.probe.register(f)
 	return cmd
 }
 
@@ -87,9 +94,9 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 		Select:  func(snaps []*repo.Snapshot) (repo.Choice, error) { return a.selectForDrill(o, snaps) },
 		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
 		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
-		AgainstSource: o.modes.against,
-		Permit:        func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Keep:          o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+		AgainstSource: o.modes.against, FindLastGood: o.modes.good,
+		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Probe:  o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
 	})
 }
 
@@ -119,7 +126,10 @@ func (a *app) parseDrill(o *drillOptions, args []string) error {
 	if o.want.rpo, err = objective("--rpo", o.rpo); err != nil {
 		return err
 	}
-	return o.modes.parse(o)
+	if err := o.modes.parse(o); err != nil {
+		return err
+	}
+	return o.probe.parse()
 }
 
 // objective reads a duration, as ages are written or as Go writes them; 0 when there is none.
@@ -247,6 +257,7 @@ func (a *app) drillEvents(bar *progress) drill.Events {
 			bar.end()
 			a.infof("restored %s, %s; comparing", plural(files, "file", "files"), sizeText(bytes))
 		},
+		Probing: func() { a.infof("compared; probing") },
 		Planned: bar.planned, Progress: bar.restored,
 	}
 }
@@ -274,7 +285,7 @@ func (o *drillOptions) own() []string {
 	if o.keep {
 		own = append(own, "--keep")
 	}
-	return append(own, o.modes.words()...)
+	return append(append(own, o.modes.words()...), o.probe.words()...)
 }
 
 // harmless is an error whose text does nothing to a terminal: the paths of scratch folders, which users name, stand in many.

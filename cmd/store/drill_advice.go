@@ -32,7 +32,7 @@ func (a *app) drillError(d *verify.DrillDocument, err error) error {
 func (a *app) drillAdvice(o *drillOptions, d *verify.DrillDocument, cannot error) (string, []string) {
 	switch d.Verdict {
 	case verify.Damage:
-		return a.damageAdvice(d)
+		return a.damageAdvice(o, d)
 	case verify.CouldNotRun:
 		return sentences("This says nothing of the backup.", first(hint(cannot), a.storageAdvice(cannot))), nil
 	case verify.ObjectiveMissed:
@@ -73,13 +73,25 @@ func (a *app) objectiveAdvice(d *verify.DrillDocument) (string, []string) {
 }
 
 // damageAdvice names what to look at next, and the older snapshot that came back whole.
-func (a *app) damageAdvice(d *verify.DrillDocument) (string, []string) {
-	commands := []string{a.runnable("verify", "--read-data")}
-	text := "Run: " + commands[0]
-	if n := len(d.Older); n > 0 && d.Older[n-1].Whole {
-		back := a.runnable("restore", d.Older[n-1].Snapshot)
+func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []string) {
+	var commands []string
+	text := "Everything came back as it was backed up: what the probe found was in the source already, or the probe is wrong. Look at the source, and at what came back with --keep."
+	if !probeAlone(d) {
+		commands = append(commands, a.runnable("verify", "--read-data"))
+		text = "Run: " + commands[0]
+	}
+	if d.Instead != "" {
+		back := a.runnable("restore", d.Instead)
 		commands = append(commands, back)
-		text += "\nThis brings back the snapshot that came back whole: " + back
+		text += "\nThis brings back the newest snapshot that will do: " + back
+	}
+	if probeAlone(d) {
+		if len(d.Older) == 0 {
+			find := a.runnable(append(append([]string{"drill"}, ofSource(d)...), append([]string{"--find-last-good"}, o.own()...)...)...)
+			commands = append(commands, find)
+			text += "\nThis finds the newest snapshot that passes: " + find
+		}
+		return text, commands
 	}
 	return text + "\nCopy the repository as it is before anything is tried on it.", commands
 }

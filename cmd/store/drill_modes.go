@@ -16,8 +16,8 @@ import (
 type drillModes struct {
 	scenario, within, sample, most string
 
-	all, against bool
-	want         struct {
+	all, against, good bool
+	want               struct {
 		within, most time.Duration
 		sample       drill.Sample
 	}
@@ -29,6 +29,7 @@ func (m *drillModes) register(f *pflag.FlagSet) {
 	f.StringVar(&m.within, "random-within", "", "the incident is at a moment that is drawn from this `TIME` before now, such as 30d")
 	f.StringVar(&m.sample, "sample", "", "restore only a `PART` of the files, drawn anew every time: 5% or 10GiB; this gives no RTO")
 	f.BoolVar(&m.against, "against-source", false, "on the host of the source: read all of it, and say what a restore would not bring back")
+	f.BoolVar(&m.good, "find-last-good", false, "when the --probe fails, look for the newest older snapshot that passes it")
 	f.StringVar(&m.most, "max-duration", "", "end the drill after this `DURATION`; it could not run then")
 }
 
@@ -56,6 +57,10 @@ func (m *drillModes) parse(o *drillOptions) error {
 		return usagef("--rto and --sample contradict each other: the time that a part takes is no RTO")
 	case o.rto != "" && m.scenario == drill.Warm:
 		return usagef("--rto and --scenario warm contradict each other: a host that is lost has lost its cache")
+	case m.good && o.probe.name == "":
+		return usagef("--find-last-good needs a --probe that says what is good")
+	case part && o.probe.name != "":
+		return usagef("--probe and --sample contradict each other: a part of the files is not what the probe is for")
 	case m.all && o.path != "":
 		return usagef("--all and a PATH contradict each other: leave one out")
 	}

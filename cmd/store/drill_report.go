@@ -11,6 +11,7 @@ import (
 
 	"savepoint/verify"
 	"savepoint/verify/drill"
+	"savepoint/verify/probe"
 )
 
 // shortList is how many entries of one kind the text lists: with two lists it still fits a screen.
@@ -86,6 +87,7 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	for _, n := range c.NotCompared {
 		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
 	}
+	printProbe(&b, d.Probe)
 	fmt.Fprintf(&b, "conditions: %s\n", strings.Join(conditionTexts(d.Conditions), ", "))
 	if lost := d.Conditions.NotIndependent; len(lost) > 0 && d.Verdict != verify.CouldNotRun {
 		fmt.Fprintf(&b, "not proven: that it works when this host is lost, for %s would be lost with it\n", printable(strings.Join(lost, " and ")))
@@ -128,6 +130,7 @@ func conditionTexts(c verify.Conditions) []string {
 		{c.Throttled == verify.Yes, "held back by --limit-download"},
 		{c.Alone == verify.No, "beside another drill"},
 		{!c.Root, "not as root"},
+		{c.Isolation == string(probe.None), "the probe not isolated"},
 	} {
 		if x.holds {
 			out = append(out, x.text)

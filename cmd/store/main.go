@@ -8,11 +8,16 @@ package main
 import (
 	"os"
 	_ "time/tzdata" // a local time must not silently be read as UTC where the system has no zones
+
+	"savepoint/verify/probe"
 )
 
 // version is set by the linker.
 var version = "dev"
 
 func main() {
+	if probe.IsHelper(os.Args) { // of a drill
+		os.Exit(probe.Help(os.Args))
+	}
 	os.Exit(Main(os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv))
 }

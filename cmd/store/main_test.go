@@ -19,9 +19,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/repo/seal"
+	"savepoint/verify/probe"
 )
 
 func TestMain(m *testing.M) {
+	if probe.IsHelper(os.Args) {
+		os.Exit(probe.Help(os.Args))
+	}
 	testscript.Main(m, map[string]func(){"store": runImpatient, "nobody": runAsNobody})
 }
 

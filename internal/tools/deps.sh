@@ -10,13 +10,14 @@ packages=(
     strace                                # the order of fsync and rename
     restic                                # the peer in benchmarks
     postgresql-15                         # a real cluster directory to back up
+    sqlite3                               # the probe of its databases
     util-linux libcap2-bin                # unshare, mount and capabilities: full disks, other users
 )
 
 if ! command -v dpkg-query >/dev/null; then
     # Not Debian: the commands count, wherever they come from.
     missing=()
-    for tool in gcc age b3sum zstd python3 rsync getfattr getfacl restic strace unshare capsh; do
+    for tool in gcc age b3sum zstd python3 rsync getfattr getfacl restic sqlite3 strace unshare capsh; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     ((${#missing[@]} == 0)) && exit 0

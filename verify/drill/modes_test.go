@@ -14,6 +14,7 @@ import (
 	"savepoint/repo/restore"
 	"savepoint/verify"
 	"savepoint/verify/drill"
+	"savepoint/verify/probe"
 )
 
 // spoil flips a bit in every pack that is not in keep.
@@ -64,7 +65,7 @@ func TestFallBack(t *testing.T) {
 	o := w.options()
 	o.RPO = time.Nanosecond
 	d, err := w.run(o, verify.Damage, 4)
-	if !errors.Is(err, drill.ErrDamage) || d.Snapshot != newest.ID() || d.DamagedCnt != 1 || len(d.Older) != 2 || d.Older[0].Whole || d.Older[0].DamagedCnt != 1 || !d.Older[1].Whole {
+	if !errors.Is(err, drill.ErrDamage) || d.Snapshot != newest.ID() || d.DamagedCnt != 1 || len(d.Older) != 2 || d.Older[0].Good || d.Older[0].DamagedCnt != 1 || !d.Older[1].Good {
 		t.Fatalf("%v, %+v", err, d)
 	}
 	last := d.Older[1]
@@ -97,7 +98,7 @@ func TestFallBackTime(t *testing.T) {
 	o.Events.Comparing = func(uint64, uint64) { skew += time.Minute }
 	o.Events.Planned = func(restore.Plan) { skew += time.Hour }
 	d, _ := w.run(o, verify.Damage, 4)
-	if s := d.RTO.Seconds; s < 7200 || s > 7230 || len(d.Older) != 1 || !d.Older[0].Whole {
+	if s := d.RTO.Seconds; s < 7200 || s > 7230 || len(d.Older) != 1 || !d.Older[0].Good {
 		t.Errorf("RTO %v, %d older", s, len(d.Older))
 	}
 }
@@ -108,8 +109,51 @@ func TestNothingWhole(t *testing.T) {
 	w.later()
 	w.spoil(nil)
 	d, _ := w.run(w.options(), verify.Damage, 4)
-	if len(d.Older) != 1 || d.Older[0].Whole || !strings.Contains(strings.Join(d.Reasons, " "), "The one snapshot before it did not come back whole") {
+	if len(d.Older) != 1 || d.Older[0].Good || !strings.Contains(strings.Join(d.Reasons, " "), "The one older snapshot that was tried will not do") {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestLastGood has 10 snapshots, of which the probe finds the newest ones wanting, for every number of those.
+func TestLastGood(t *testing.T) {
+	w := newWorld(t)
+	const n = 10
+	var ids []string // newest first
+	for i := range n {
+		w.clock = w.clock.Add(time.Hour)
+		w.file("players/1", fmt.Append(nil, i))
+		ids = append([]string{w.backup("world-1").ID()}, ids...)
+	}
+	for _, bad := range []int{0, 1, 2, 3, 6, 9, n} {
+		o := w.options()
+		o.FindLastGood = true
+		// the number in the file grows with time
+		o.Probe = &probe.Spec{Argv: []string{"sh", "-c", fmt.Sprintf("{ grep -q player players/1 || test $(cat players/1) -lt %d; } && echo checked 1", n-bad)}, Isolation: probe.None}
+		if bad == n {
+			o.Probe.Argv[2] = "exit 1"
+		}
+		if bad == 0 {
+			w.run(o, verify.Pass, 0)
+			continue
+		}
+		d, _ := w.run(o, verify.Damage, 4)
+		want := ""
+		if bad < n {
+			want = ids[bad]
+		}
+		if d.Instead != want || len(d.Older) > 8 || d.Snapshot != ids[0] {
+			t.Errorf("%d bad: %.8s after %d tries, want %.8s: %q", bad, d.Instead, len(d.Older), want, d.Reasons)
+		}
+		tried := map[string]bool{}
+		for _, x := range d.Older {
+			if tried[x.Snapshot] || x.Probe == nil {
+				t.Errorf("%d bad: snapshot %.8s twice, or without its probe", bad, x.Snapshot)
+			}
+			tried[x.Snapshot] = true
+		}
+		if bad > 1 && bad < n && !tried[ids[bad-1]] {
+			t.Errorf("%d bad: the one after the last good was not tried", bad)
+		}
 	}
 }
 

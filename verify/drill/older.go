@@ -13,38 +13,87 @@ import (
 // mostOfOlder is how many entries of one kind the document lists of a snapshot that was tried after the one that was wanted.
 const mostOfOlder = 10
 
+// mostOutput is how many bytes of a probe's output it keeps of such a snapshot.
+const mostOutput = 2048
+
 // lossy reports whether something did not come back as it was.
 func lossy(d *verify.DrillDocument) bool { return d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 }
+
+// probeFailed reports whether what came back does not do for what it is for.
+func probeFailed(d *verify.DrillDocument) bool {
+	return d.Probe != nil && d.Probe.Result == verify.ProbeFailed
+}
 
 // fallBack goes on with older snapshots, the newest first, until one comes back whole, as one would in an incident. The time of all tries is
 // in the RTO, the RPO becomes that of the one that came back, and the verdict stays damage.
 func (x *run) fallBack(ctx context.Context, failed *repo.Snapshot) error {
-	doc := x.doc
-	defer func() { x.doc = doc }()
 	for _, s := range older(x.snaps, failed) {
-		if err := x.scratch.again(); err != nil {
+		if good, err := x.try(ctx, s); good || err != nil {
 			return err
-		}
-		x.o.Events.Notice(fmt.Sprintf("not all came back; trying snapshot %s, the one before it", s.Short()))
-		choice, err := repo.Select(x.snaps, repo.Query{ID: s.ID(), Dataset: s.Dataset, Host: s.Host})
-		if err != nil {
-			return fmt.Errorf("choose an older snapshot: %w", err)
-		}
-		x.watch.lap("") // what comparing and removing took is no part of a recovery
-		try := x.newDocument()
-		try.Conditions, try.Incident, try.At = doc.Conditions, doc.Incident, doc.At
-		x.doc, x.res = try, nil
-		began := x.o.Now()
-		if err := x.attempt(ctx, choice); err != nil {
-			return err
-		}
-		doc.Older = append(doc.Older, tried(try, x.o.Now().Sub(began)))
-		if !lossy(try) {
-			doc.RPO.Seconds, doc.RPO.Since = try.RPO.Seconds, try.RPO.Since
-			return nil
 		}
 	}
 	return nil
+}
+
+// lastGood looks for the newest snapshot that passes the probe, when the one that was wanted did not. What broke the data stays broken in
+// newer snapshots: so it looks 1, 2, 4, 8 … snapshots back until one passes, and then halves what lies between that and the last one that did not.
+// Of n snapshots it restores about 2·log₂ n, and the one after the one that it finds is one that failed.
+func (x *run) lastGood(ctx context.Context, failed *repo.Snapshot) error {
+	all := older(x.snaps, failed)
+	bad, good := -1, len(all) // all[bad] failed, all[good] passed
+	for step := 1; good == len(all) && bad+1 < len(all); step *= 2 {
+		i := min(bad+step, len(all)-1)
+		ok, err := x.try(ctx, all[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			good = i
+		} else {
+			bad = i
+		}
+	}
+	for good < len(all) && good-bad > 1 {
+		i := (bad + good) / 2
+		ok, err := x.try(ctx, all[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			good = i
+		} else {
+			bad = i
+		}
+	}
+	return nil
+}
+
+// try restores an older snapshot, compares it and runs the probe, and notes it in the document. A good one becomes the one that would be used.
+func (x *run) try(ctx context.Context, s *repo.Snapshot) (good bool, err error) {
+	if err := x.scratch.again(); err != nil {
+		return false, err
+	}
+	x.o.Events.Notice(fmt.Sprintf("that snapshot will not do; trying %s, which is older", s.Short()))
+	choice, err := repo.Select(x.snaps, repo.Query{ID: s.ID(), Dataset: s.Dataset, Host: s.Host})
+	if err != nil {
+		return false, fmt.Errorf("choose an older snapshot: %w", err)
+	}
+	x.watch.lap("") // what comparing and removing took is no part of a recovery
+	doc, is := x.doc, x.newDocument()
+	defer func() { x.doc = doc }()
+	is.Conditions, is.Incident, is.At = doc.Conditions, doc.Incident, doc.At
+	x.doc, x.res = is, nil
+	began := x.o.Now()
+	if err := x.attempt(ctx, choice); err != nil {
+		return false, err
+	}
+	o := tried(is, x.o.Now().Sub(began))
+	doc.Older = append(doc.Older, o)
+	if o.Good {
+		doc.Instead = o.Snapshot
+		doc.RPO.Seconds, doc.RPO.Since = is.RPO.Seconds, is.RPO.Since
+	}
+	return o.Good, nil
 }
 
 // older returns the snapshots of a source that a restore may bring back and that ended before one of them, the newest first.
@@ -61,8 +110,13 @@ func older(snaps []*repo.Snapshot, than *repo.Snapshot) []*repo.Snapshot {
 
 // tried is what a document says of an older snapshot.
 func tried(d *verify.DrillDocument, took time.Duration) verify.Older {
-	o := verify.Older{Snapshot: d.Snapshot, WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, Complete: d.Complete == verify.Yes, Whole: !lossy(d),
-		Restored: d.Restored, Compared: d.Compared, Damaged: d.Damaged, DamagedCnt: d.DamagedCnt, Seconds: took.Seconds()}
+	o := verify.Older{Snapshot: d.Snapshot, WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, Complete: d.Complete == verify.Yes,
+		Good: !lossy(d) && !probeFailed(d), Restored: d.Restored, Compared: d.Compared, Damaged: d.Damaged, DamagedCnt: d.DamagedCnt, Seconds: took.Seconds()}
+	if d.Probe != nil {
+		short := *d.Probe
+		short.Output = short.Output[max(0, len(short.Output)-mostOutput):]
+		o.Probe = &short
+	}
 	o.Damaged = o.Damaged[:min(mostOfOlder, len(o.Damaged))]
 	o.Compared.Differences = o.Compared.Differences[:min(mostOfOlder, len(o.Compared.Differences))]
 	return o

@@ -12,6 +12,7 @@ import (
 	"savepoint/repo"
 	"savepoint/repo/restore"
 	"savepoint/verify"
+	"savepoint/verify/probe"
 )
 
 // Options of a drill. Open, Select and Scratch are needed.
@@ -40,6 +41,8 @@ type Options struct {
 	MaxDuration time.Duration
 	// AgainstSource compares the live source, on whose host this runs, with the snapshot: it says what would be lost now.
 	AgainstSource bool
+	// FindLastGood looks among older snapshots for the newest that passes the probe, when the one that was chosen does not.
+	FindLastGood bool
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
 	Scratch  Scratch
@@ -47,6 +50,8 @@ type Options struct {
 	Permit func(s *repo.Snapshot, folder string) error
 	// Keep leaves what was restored and compared in the scratch folder.
 	Keep bool
+	// Probe looks at what was restored after the comparison, when all came back; it may change it. Nil: nothing does.
+	Probe *probe.Spec
 	// Inspect is shown the restored folder after the comparison, and may add to the document. Its error is why the drill could not
 	// come to its end. Nil: nobody looks.
 	Inspect func(ctx context.Context, folder string, d *verify.DrillDocument) error
@@ -103,8 +108,10 @@ type Events struct {
 	Notice func(text string)
 	// Comparing is told that the restore has ended and the comparison begins.
 	Comparing func(files, bytes uint64)
-	Planned   func(restore.Plan)
-	Progress  func(restore.Progress)
+	// Probing is told that the probe begins.
+	Probing  func()
+	Planned  func(restore.Plan)
+	Progress func(restore.Progress)
 }
 
 func (o Options) withDefaults() Options {

@@ -164,10 +164,13 @@ func (x *run) recover(ctx context.Context) error {
 	if err := x.against(ctx, choice.Snapshot); err != nil {
 		return err
 	}
-	if x.doc.DamagedCnt == manifests && x.doc.Compared.DifferenceCount == 0 {
-		return nil
+	switch {
+	case x.doc.DamagedCnt > manifests || x.doc.Compared.DifferenceCount > 0:
+		return x.fallBack(ctx, choice.Snapshot)
+	case probeFailed(x.doc) && x.o.FindLastGood:
+		return x.lastGood(ctx, choice.Snapshot)
 	}
-	return x.fallBack(ctx, choice.Snapshot)
+	return nil
 }
 
 // attempt restores one snapshot and compares it.
@@ -176,6 +179,9 @@ func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	if x.o.AgainstSource && x.doc.Conditions.SourceHost != verify.Yes {
 		return fmt.Errorf("--against-source: this host is %s, the source is on %s", x.doc.Conditions.Machine, c.Host)
 	}
+	if err := x.probeReady(ctx); err != nil {
+		return err
+	}
 	x.want = x.o.Sample.of(c.Snapshot, x.o.Run)
 	if err := x.restore(ctx, c.Snapshot); err != nil || x.res == nil {
 		return err
@@ -183,7 +189,10 @@ func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	if x.want != nil && x.res.Files == 0 && c.Stats.Files > 0 && !lossy(x.doc) {
 		return fmt.Errorf("%w: it holds none of the %s of snapshot %s", errEmptySample, count(c.Stats.Files, "file", "files"), c.Short())
 	}
-	return x.check(ctx, c.Snapshot)
+	if err := x.check(ctx, c.Snapshot); err != nil {
+		return err
+	}
+	return x.probe(ctx)
 }
 
 // choose lists the snapshots and selects one. Manifests that cannot be read and might have been chosen are damage.

@@ -34,6 +34,9 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		if n := d.Compared.DifferenceCount; n > 0 {
 			what = append(what, fmt.Sprintf("%d not as backed up", n))
 		}
+		if d.Probe != nil && d.Probe.Result == verify.ProbeFailed {
+			what = append(what, "the probe failed")
+		}
 		fmt.Fprintf(&b, ", %s", strings.Join(what, ", "))
 	}
 	if d.RTO.Seconds > 0 && d.Snapshot != "" {

@@ -2,6 +2,9 @@ package drill
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"savepoint/verify"
@@ -20,14 +23,18 @@ type judgement struct {
 
 // exits are the exit codes of the verdicts.
 var exits = map[verify.Verdict]int{
-	verify.Restored: 0, verify.CouldNotRun: 1, verify.Inconclusive: 1, verify.Damage: 4, verify.ObjectiveMissed: 5,
+	verify.Pass: 0, verify.Restored: 0, verify.CouldNotRun: 1, verify.Inconclusive: 1, verify.Damage: 4, verify.ObjectiveMissed: 5,
 }
 
 // judge decides what a drill came to, from what it found, its objectives and its conditions, and from nothing else. cannot is why it did not
 // come to its end; nil: it did. Damage weighs most, for it is known whatever else went wrong. The two objectives are judged apart.
 func judge(d verify.DrillDocument, cannot error) judgement {
 	j := judgement{verdict: verify.Restored}
-	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0
+	if d.Probe != nil && d.Probe.Result == verify.ProbePassed {
+		j.verdict = verify.Pass
+	}
+	failed := d.Probe != nil && d.Probe.Result == verify.ProbeFailed
+	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || failed
 	whole := !damage && cannot == nil
 	chosen, doubts := doubtsOf(d.Conditions)
 	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && d.Conditions.Alone != verify.Yes {
@@ -53,6 +60,9 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	j.exit = exits[j.verdict]
 
 	j.damageReasons(d)
+	if failed {
+		j.reason("The probe %s failed: %s.", printable(probeName(d.Probe)), Plain(strings.TrimRight(strings.Join(strings.Fields(d.Probe.Message), " "), ".")))
+	}
 	j.lossReasons(d.Loss)
 	j.olderReasons(d)
 	if cannot != nil {
@@ -126,17 +136,19 @@ func (j *judgement) olderReasons(d verify.DrillDocument) {
 	if len(d.Older) == 0 {
 		return
 	}
-	last := d.Older[len(d.Older)-1]
+	i := slices.IndexFunc(d.Older, func(o verify.Older) bool { return o.Snapshot == d.Instead && o.Good })
 	switch {
-	case last.Whole:
-	case len(d.Older) == 1:
-		j.reason("The one snapshot before it did not come back whole either.")
-		return
+	case i < 0 && len(d.Older) == 1:
+		j.reason("The one older snapshot that was tried will not do either.")
+	case i < 0:
+		j.reason("None of %d older snapshots that were tried will do either.", len(d.Older))
 	default:
-		j.reason("None of %d older snapshots came back whole either.", len(d.Older))
-		return
+		well := "came back whole"
+		if d.Probe != nil {
+			well += " and passed the probe"
+		}
+		j.reason("Snapshot %s, read to %s, %s; the RTO counts all %d tries.", short(d.Instead), d.Older[i].WindowEnd.UTC().Format("2006-01-02 15:04:05Z"), well, len(d.Older)+1)
 	}
-	j.reason("Snapshot %s, read to %s, came back whole; the RTO counts all %d tries.", short(last.Snapshot), last.WindowEnd.UTC().Format("2006-01-02 15:04:05Z"), len(d.Older)+1)
 }
 
 func short(id string) string { return id[:min(8, len(id))] }
@@ -153,6 +165,17 @@ func (j *judgement) rpoReason(r verify.Exposure) {
 // over returns by how much a time is longer than its objective, never so little that it looks like nothing.
 func over(is, objective float64) string {
 	return SpanText(max(seconds(is-objective), time.Millisecond))
+}
+
+// probeName is what a probe is called in a sentence.
+func probeName(p *verify.Probe) string {
+	if p.Builtin != "" {
+		return p.Builtin
+	}
+	if len(p.Argv) == 0 {
+		return ""
+	}
+	return path.Base(p.Argv[0])
 }
 
 func incompleteText(d verify.DrillDocument) string {

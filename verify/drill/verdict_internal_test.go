@@ -35,6 +35,12 @@ func TestJudge(t *testing.T) {
 	noObjectives := func(d *doc) { d.RTO.Objective, d.RPO.Objective = 0, 0 }
 	faulty := func(d *doc) { d.Complete, d.Faults = verify.No, new(uint64(3)) }
 	only := func(d *doc) { faulty(d); d.RPO.Since = nil }
+	probe := func(result string) func(*doc) {
+		return func(d *doc) {
+			d.Probe = &verify.Probe{Argv: []string{"/usr/bin/check", "a"}, Result: result, Message: "it ended with exit code 3"}
+		}
+	}
+	pass, fail, notRun := probe(verify.ProbePassed), probe(verify.ProbeFailed), probe(verify.ProbeNotRun)
 	stop := errors.New("the disk is full")
 	all := func(fns ...func(*doc)) []func(*doc) { return fns }
 	for _, tt := range []struct {
@@ -72,11 +78,24 @@ func TestJudge(t *testing.T) {
 		{"nothing complete, no objective", all(only, noObjectives), nil, verify.Restored, 0, "nn", []string{"not complete"}},
 		{"lost", all(lose, slow), nil, verify.Damage, 4, "--", []string{"Damage in the repository took 2 entries; the first is /a."}},
 		{"different", all(differ, old), nil, verify.Damage, 4, "--", []string{"After the restore 1 entry is not as backed up; the first is /b: it is missing."}},
-		{"lost, and an older one whole", all(lose, func(d *doc) { d.Older = []verify.Older{{}, {Snapshot: "0123456789abcdef", Whole: true}} }), nil, verify.Damage, 4, "--",
+		{"lost, and an older one whole", all(lose, func(d *doc) {
+			d.Older = []verify.Older{{}, {Snapshot: "0123456789abcdef", Good: true}}
+			d.Instead = "0123456789abcdef"
+		}), nil, verify.Damage, 4, "--",
 			[]string{"Damage", "Snapshot 01234567, read to 0001-01-01 00:00:00Z, came back whole; the RTO counts all 3 tries."}},
 		{"lost, and all older ones too", all(lose, func(d *doc) { d.Older = make([]verify.Older, 2) }), nil, verify.Damage, 4, "--",
-			[]string{"Damage", "None of 2 older snapshots came back whole either."}},
+			[]string{"Damage", "None of 2 older snapshots that were tried will do either."}},
 		{"lost and stopped", all(lose), stop, verify.Damage, 4, "--", []string{"Damage", "the disk is full"}},
+		{"probed", all(pass), nil, verify.Pass, 0, "yy", nil},
+		{"probed, no objectives", all(pass, noObjectives), nil, verify.Pass, 0, "nn", nil},
+		{"probed, faults", all(pass, faulty), nil, verify.Pass, 0, "yy", []string{"The snapshot is not complete"}},
+		{"probed, too slow", all(pass, slow), nil, verify.ObjectiveMissed, 5, "ny", []string{"The RTO"}},
+		{"probed, throttled", all(pass, throttled), nil, verify.Inconclusive, 1, "-y", []string{"could not be judged"}},
+		{"probed, different", all(pass, differ), nil, verify.Damage, 4, "--", []string{"After the restore"}},
+		{"probe failed", all(fail, slow), nil, verify.Damage, 4, "--", []string{"The probe check failed: it ended with exit code 3."}},
+		{"probe failed and stopped", all(fail), stop, verify.Damage, 4, "--", []string{"The probe", "the disk is full"}},
+		{"probe not run", all(notRun), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
+		{"probe not run, different", all(notRun, differ), nil, verify.Damage, 4, "--", []string{"After the restore"}},
 		{"stopped", all(slow, old, throttled), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
 		{"never begun", all(func(d *doc) { *d = doc{} }), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
 	} {

@@ -9,7 +9,10 @@ import (
 )
 
 // phases are the parts of a recovery, in the order in which they begin.
-var phases = [...]string{"open", "select", "index", "plan", "transfer", "metadata"}
+var phases = [...]string{"open", "select", "index", "plan", "transfer", "metadata", "start", "validate"}
+
+// restorePhases is how many of them every recovery has. The others are those of a probe.
+const restorePhases = 6
 
 // stopwatch divides time, and what was asked of the storage, among phases. It is used by one goroutine at a time.
 type stopwatch struct {
@@ -21,6 +24,8 @@ type stopwatch struct {
 	wait  time.Duration // before the order: other restores
 	parts [len(phases)]verify.Phase
 	spent [len(phases)]time.Duration
+
+	probed bool // a probe ran: its phases are shown
 }
 
 // asleep returns how long this machine slept since it was started, to some microseconds.
@@ -58,6 +63,16 @@ func (w *stopwatch) lap(name string) {
 	w.at, w.seen = now, count
 }
 
+// add gives time to a phase that somebody else measured. No lap may count it as well.
+func (w *stopwatch) add(name string, d time.Duration) {
+	w.probed = true
+	for i, p := range phases {
+		if p == name {
+			w.spent[i] += d
+		}
+	}
+}
+
 // forget takes time off a phase that is no part of a recovery.
 func (w *stopwatch) forget(name string, d time.Duration) {
 	for i, p := range phases {
@@ -73,8 +88,12 @@ func (w *stopwatch) since() time.Duration { return w.now().Sub(w.order) }
 // fill writes the phases, and what they add up to.
 func (w *stopwatch) fill(r *verify.Recovery) {
 	total := w.wait
-	r.Phases = make([]verify.Phase, len(phases))
-	for i, name := range phases {
+	shown := phases[:]
+	if !w.probed {
+		shown = phases[:restorePhases]
+	}
+	r.Phases = make([]verify.Phase, len(shown))
+	for i, name := range shown {
 		r.Phases[i] = w.parts[i]
 		r.Phases[i].Name, r.Phases[i].Seconds = name, w.spent[i].Seconds()
 		total += w.spent[i]

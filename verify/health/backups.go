@@ -63,7 +63,7 @@ func good(s *repo.Snapshot) bool {
 
 // point reports whether a snapshot is one to go back to: good, and not damaged as far as is known.
 func (l *look) point(x *sight, s *repo.Snapshot) bool {
-	return good(s) && l.hit[s.ID()] == nil && !slices.ContainsFunc(x.damage, func(r *report) bool { return r.drill.Snapshot == s.ID() })
+	return good(s) && l.hit[s.ID()] == nil && !slices.ContainsFunc(x.damage, func(r *report) bool { return r.drill.Snapshot == s.ID() && !r.probeFailed })
 }
 
 // newer reports whether a snapshot tells more of the last backup than the one so far. A finished one wins over an interrupted one

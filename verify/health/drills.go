@@ -8,8 +8,8 @@ import (
 	"savepoint/verify"
 )
 
-// passed is the verdict of a drill whose probe passed, which later programs give.
-const passed verify.Verdict = "pass"
+// passed is the verdict of a drill whose probe passed.
+const passed = verify.Pass
 
 // proven reports whether a verdict says that everything came back and nothing was missed.
 func proven(v verify.Verdict) bool { return v == verify.Restored || v == passed }
@@ -74,7 +74,8 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 	for _, r := range x.drills {
 		if s := listed[r.drill.Snapshot]; s != nil && proves(r.drill) && l.point(x, s) {
 			latest(&x.Restored, s.Start())
-			if r.drill.Verdict == passed {
+			failed := slices.ContainsFunc(x.damage, func(d *report) bool { return d.drill.Snapshot == s.ID() })
+			if r.drill.Verdict == passed && !failed {
 				latest(&x.Drilled, s.Start())
 			}
 		}
@@ -93,8 +94,12 @@ func (r *report) asFar(other *report) bool { return !r.drill.Incident.Before(oth
 
 // heals reports whether a drill in which everything came back sees the damage healed that an earlier one found. The same snapshot came back,
 // or a newer one, and the damaged one is gone since, or every pack has been read back after it was found. An older snapshot that comes back
-// says nothing, and a newer one may need nothing of what is damaged.
+// says nothing, and a newer one may need nothing of what is damaged. What a probe found, of data that came back as it was, only one that
+// passes sees healed.
 func (r *report) heals(old *report, listed bool, whole time.Time) bool {
+	if old.probeFailed {
+		return r.probePassed && r.asFar(old)
+	}
 	if r.drill.Snapshot == old.drill.Snapshot && !old.lostManifest {
 		return true
 	}
@@ -116,7 +121,7 @@ func latest(to **time.Time, t time.Time) {
 }
 
 func drillOf(r *report) *Drill {
-	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, rep: r}
+	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, Isolation: r.drill.Conditions.Isolation, rep: r}
 	if cameBack(r.drill) {
 		d.RPO = &r.drill.RPO.Seconds
 	}

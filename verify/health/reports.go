@@ -38,6 +38,8 @@ type report struct {
 	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
 	dataLost     bool // of a drill: something of the snapshot itself did not come back as it was
 	lostFile     string
+	probePassed  bool // of a drill, whatever its verdict
+	probeFailed  bool // of a drill: all came back as it was, and its probe found it wanting
 	harm, seen   bool // of a verification: it found damage; every later one sees that too, whatever it reads
 }
 
@@ -124,7 +126,7 @@ func (r *report) decodeDrill() error {
 		return fmt.Errorf("it is of another source than its report, %w", verify.ErrDocument)
 	case !sensible(d):
 		return fmt.Errorf("no drill measures such times, %w", verify.ErrDocument)
-	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0):
+	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0), d.Verdict == passed && !probePassed(d):
 		return fmt.Errorf("its verdict is not what it found, %w", verify.ErrDocument)
 	}
 	manifests := uint64(0)
@@ -140,8 +142,10 @@ func (r *report) decodeDrill() error {
 		r.lostFile = cut(d.Compared.Differences[0].Path, keptText)
 	}
 	r.lostManifest, r.dataLost = manifests > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
+	r.probePassed = probePassed(d)
+	r.probeFailed = d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt+d.Compared.DifferenceCount == 0
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
-		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName)},
+		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
 		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
 	for _, p := range d.RTO.Phases[:min(keptPhases, len(d.RTO.Phases))] {
 		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds})
@@ -150,6 +154,11 @@ func (r *report) decodeDrill() error {
 		r.drill.Reasons = []string{cut(x, keptText)}
 	}
 	return nil
+}
+
+// probePassed reports whether a document says that a probe looked at something and found it good.
+func probePassed(d *verify.DrillDocument) bool {
+	return d.Probe != nil && d.Probe.Result == verify.ProbePassed && d.Probe.Checked > 0
 }
 
 // sensible reports whether a drill's times can be times.

@@ -12,7 +12,7 @@ const (
 
 // phases are those of a drill, and levels those of a verification.
 var (
-	phases = []string{"open", "index", "select", "plan", "transfer", "metadata"}
+	phases = []string{"open", "index", "select", "plan", "transfer", "metadata", "start", "validate"}
 	levels = []string{"structure", levelData}
 )
 

@@ -115,6 +115,8 @@ type Drill struct {
 	Object   string          `json:"object"`             // the report
 	Document json.RawMessage `json:"document,omitempty"` // what the drill printed with --json
 
+	Isolation string `json:"probe_isolation,omitempty"` // of its probe: full or none; empty without one
+
 	rep *report
 }
 

@@ -90,7 +90,11 @@ func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 	switch d := x.LastDrill; {
 	case x.UnhealedDamage != nil:
-		l.tell(x, Damaged, l.damageCommand(x), "did not come back whole in the drill of %s%s", l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+		what := "did not come back whole"
+		if x.UnhealedDamage.rep.probeFailed {
+			what = "came back, and failed its probe,"
+		}
+		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s", what, l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
 		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
@@ -106,6 +110,9 @@ func (l *look) warnDrills(x *sight) {
 // snapshot that is in question when what is newer has come back since.
 func (l *look) damageCommand(x *sight) string {
 	d := x.UnhealedDamage
+	if d.rep.probeFailed {
+		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--keep")
+	}
 	at := d.rep.drill.WindowEnd
 	if d.Of != nil && !d.Of.Before(at) {
 		at = *d.Of
