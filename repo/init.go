@@ -45,6 +45,7 @@ func Init(ctx context.Context, st storage.Store, slots []NewSlot, o Options) (*R
 		return nil, err
 	}
 	content := seal.Slot{Keys: []seal.Key{key}, Repo: id, Config: config}
+	r.content = content
 	for _, s := range slots {
 		if r.slot, err = r.putSlot(ctx, s, content); err != nil {
 			return nil, err
@@ -81,27 +82,35 @@ func refuseOccupied(ctx context.Context, st storage.Store) error {
 }
 
 func (r *Repo) putSlot(ctx context.Context, s NewSlot, content seal.Slot) (string, error) {
+	name, b, err := sealSlot(s, content)
+	if err != nil {
+		return "", err
+	}
+	_, err = r.put(ctx, name, b)
+	return name, err
+}
+
+// sealSlot makes a key slot, and its name.
+func sealSlot(s NewSlot, content seal.Slot) (name string, b []byte, err error) {
 	if !ValidLabel(s.Label) {
-		return "", fmt.Errorf("label %q of a key slot: want 1 to 63 of a-z, 0-9, dot and underscore", s.Label)
+		return "", nil, fmt.Errorf("label %q of a key slot: want 1 to 63 of a-z, 0-9, dot and underscore", s.Label)
+	}
+	name = "keys/" + s.Kind + "-" + s.Label + "-" + cmp.Or(s.ID, NewSlotID())
+	if !slotName.MatchString(name) {
+		return "", nil, fmt.Errorf("%s is no name of a key slot", name)
 	}
 	var to seal.Recipient
-	var err error
 	if s.Kind == SlotPassphrase {
 		if s.Passphrase == "" {
-			return "", errors.New("the password is empty")
+			return "", nil, errors.New("the password is empty")
 		}
 		to, err = seal.PassphraseRecipient(s.Passphrase, cmp.Or(s.WorkFactor, seal.WorkFactor))
 	} else {
 		to, err = seal.ParseRecipient(s.Recipient)
 	}
 	if err != nil {
-		return "", fmt.Errorf("key slot %s: %w", s.Label, err)
+		return "", nil, fmt.Errorf("key slot %s: %w", s.Label, err)
 	}
-	b, err := seal.SealSlot(content, to)
-	if err != nil {
-		return "", err
-	}
-	name := "keys/" + s.Kind + "-" + s.Label + "-" + idHex(newID())
-	_, err = r.put(ctx, name, b)
-	return name, err
+	b, err = seal.SealSlot(content, to)
+	return name, b, err
 }

@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,25 +78,14 @@ func (x *Inspection) Keys(ctx context.Context, each func(Object) error) error {
 	}, func(s Inspected[struct{}]) error { return each(s.Object) })
 }
 
-// The shape of an age file: a line that names the version, stanzas of recipients, a MAC; then a nonce and what is sealed.
-const (
-	ageVersion = "age-encryption.org/v1\n-> "
-	ageMAC     = 43 // characters
-	agePayload = 16 + 16
-)
-
 func checkSlot(kind string, b []byte) error {
-	head, rest, ok := bytes.Cut(b, []byte("\n--- "))
-	stanzas, versioned := bytes.CutPrefix(head, []byte(ageVersion))
-	mac, payload, ended := bytes.Cut(rest, []byte("\n"))
+	h, err := seal.ReadSlotHead(b)
 	switch {
-	case !ok || !versioned || !ended || len(mac) != ageMAC:
-		return errors.New("its header is not that of an age file")
-	case (kind == SlotPassphrase) != bytes.HasPrefix(stanzas, []byte("scrypt ")),
-		kind == SlotMachine && !bytes.HasPrefix(stanzas, []byte("X25519 ")):
+	case err != nil:
+		return err
+	case (kind == SlotPassphrase) != (h.Type == seal.TypePassword),
+		kind == SlotMachine && h.Type != seal.TypeX25519:
 		return errors.New("it is not for a secret of its kind")
-	case len(payload) <= agePayload:
-		return fmt.Errorf("only %d bytes are left of what it seals", len(payload))
 	}
 	return nil
 }

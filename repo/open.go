@@ -112,6 +112,7 @@ func (r *Repo) finishOpen(u unlocked, config []byte, bad error) (*Repo, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.content = u.slot
 	if bad != nil {
 		out.readOnly = fmt.Errorf("%w: %w; nothing that was backed up is lost: reading goes on with the copy in %s", ErrReadOnly, bad, u.name)
 		r.o.Logger.Warn("config is damaged; reading goes on with the copy in the key slot", "err", bad, "slot", u.name)

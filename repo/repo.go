@@ -27,6 +27,8 @@ type Repo struct {
 	cutter *tree.Cutter
 	slot   string // the key slot that opened
 
+	content seal.Slot // what it holds, for new slots
+
 	notes notes
 
 	readOnly   error // why writing is refused; nil when it is not

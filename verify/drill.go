@@ -59,6 +59,8 @@ type DrillDocument struct {
 	Program    string     `json:"program"`           // version
 	Run        string     `json:"run"`               // ID of the run
 	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left
+
+	Kit *KitProof `json:"recovery_kit,omitempty"` // of a drill whose secret was that of a recovery kit
 }
 
 // LossSet is what of a live source a restore would not bring back. Files are those that are new or have changed, Bytes those of them that are not
@@ -99,6 +101,12 @@ type Older struct {
 	DamagedCnt  uint64     `json:"damaged_count"`
 	Probe       *Probe     `json:"probe,omitempty"`
 	Seconds     float64    `json:"seconds"` // restoring and comparing it
+}
+
+// KitProof says that a recovery kit opened the repository, and that what it opened was restored.
+type KitProof struct {
+	Slot   string    `json:"slot"` // that it opened
+	Proven time.Time `json:"proven_at"`
 }
 
 // Recovery is a measured recovery time. Objective is 0 when there is none. Judged says whether everything came back under conditions

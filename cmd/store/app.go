@@ -36,6 +36,8 @@ type app struct {
 	log    *slog.Logger
 	runID  string
 
+	keysFrom string // recovery kit that a drill takes its secret from
+
 	idle   time.Duration // how long a connection to a bucket may move no byte; 0 is the default
 	place  location      // of the repository, once it was opened
 	bucket *s3.Store     // open; nil: a folder

@@ -21,6 +21,7 @@ type drillOptions struct {
 	selection
 	rto, rpo string
 	scratch  string
+	keysFrom string
 	keep     bool
 	modes    drillModes
 	probe    probeFlags
@@ -52,6 +53,7 @@ func (a *app) drillCommand() *cobra.Command {
 	f.StringVar(&o.rpo, "rpo", "", "objective: what comes back is at most this old, a `DURATION` such as 1h or 3d12h; exit code 5 when it is missed")
 	f.StringVar(&o.scratch, "scratch", "", "existing `FOLDER` on a disk with room for all of the snapshot (default: drill in the cache folder)")
 	o.modes.register(f)
+	f.StringVar(&o.keysFrom, "keys-from", "", "take the secret from the recovery kit `FILE`, or from the one in this folder, and from nowhere else")
 	f.BoolVar(&o.keep, "keep", false, "leave what was restored, and say where it is")
 	o.probe.register(f)
 	return cmd
@@ -129,7 +131,26 @@ func (a *app) parseDrill(o *drillOptions, args []string) error {
 	if err := o.modes.parse(o); err != nil {
 		return err
 	}
-	return o.probe.parse()
+	if err := o.probe.parse(); err != nil {
+		return err
+	}
+	return a.parseKeysFrom(o)
+}
+
+// parseKeysFrom finds the recovery kit.
+func (a *app) parseKeysFrom(o *drillOptions) error {
+	if o.keysFrom == "" {
+		return nil
+	}
+	if a.g.passwordFile+a.g.passwordCommand+a.g.keyFile+a.g.identity != "" {
+		return usagef("--keys-from contradicts the password or key that is given: the drill takes the secret from the kit alone")
+	}
+	found, err := findKit(o.keysFrom)
+	if err != nil {
+		return err
+	}
+	a.keysFrom, err = filepath.Abs(found)
+	return err
 }
 
 // objective reads a duration, as ages are written or as Go writes them; 0 when there is none.
@@ -202,7 +223,7 @@ func (a *app) openForDrill(ctx context.Context, cache string) (drill.Opened, err
 	a.repo = nil // what is damaged and done without is in the reasons of the verdict, which decides
 	_, down, err := a.limits()
 	return drill.Opened{
-		Repo: r, KeyFrom: source.text(), KeyOnHost: source.file != "" || source.keyFile != "", Waited: waited, Throttled: down > 0, Local: a.place.bucket == nil,
+		Repo: r, KeyFrom: source.text(), KeyOnHost: a.secretOnHost(source), Kit: source.kit != nil, Waited: waited, Throttled: down > 0, Local: a.place.bucket == nil,
 		Count: func() drill.Count {
 			t := a.meter.Totals()
 			return drill.Count{Requests: t.Requests(), Retries: t.Retries, Received: t.Received}
@@ -210,11 +231,25 @@ func (a *app) openForDrill(ctx context.Context, cache string) (drill.Opened, err
 	}, err
 }
 
+// secretOnHost reports whether a secret lies on this host. A recovery kit does not when it is on a stick or a share.
+func (a *app) secretOnHost(s secretSource) bool {
+	if s.kit != nil && s.identity == a.keysFrom {
+		return a.onThisHost(s.identity)
+	}
+	return s.file != "" || s.keyFile != "" || s.identity != ""
+}
+
 // text says where a secret comes from.
 func (s secretSource) text() string {
 	var what []string
 	if s.keyFile != "" {
 		what = append(what, "key file")
+	}
+	switch {
+	case s.kit != nil:
+		what = append(what, "recovery kit")
+	case s.identity != "":
+		what = append(what, "identity file")
 	}
 	switch {
 	case s.file != "":
@@ -284,6 +319,11 @@ func (o *drillOptions) own() []string {
 	}
 	if o.keep {
 		own = append(own, "--keep")
+	}
+	if o.keysFrom != "" {
+		if abs, err := filepath.Abs(o.keysFrom); err == nil {
+			own = append(own, "--keys-from", abs)
+		}
 	}
 	return append(append(own, o.modes.words()...), o.probe.words()...)
 }

@@ -92,6 +92,9 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	if lost := d.Conditions.NotIndependent; len(lost) > 0 && d.Verdict != verify.CouldNotRun {
 		fmt.Fprintf(&b, "not proven: that it works when this host is lost, for %s would be lost with it\n", printable(strings.Join(lost, " and ")))
 	}
+	if k := d.Kit; k != nil {
+		fmt.Fprintf(&b, "recovery kit: it works, its key opened %s\n", printable(k.Slot))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

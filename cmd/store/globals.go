@@ -14,6 +14,7 @@ import (
 type globals struct {
 	repo, config                           string
 	passwordFile, passwordCommand, keyFile string
+	identity                               string
 	cacheDir                               string
 	noCache, json, quiet                   bool
 	verbose                                int
@@ -27,6 +28,7 @@ func (g *globals) register(f *pflag.FlagSet) {
 	f.StringVar(&g.passwordFile, "password-file", "", "file that holds the password; only its owner may read it (env STORE_PASSWORD_FILE)")
 	f.StringVar(&g.passwordCommand, "password-command", "", "shell command that prints the password (env STORE_PASSWORD_COMMAND)")
 	f.StringVar(&g.keyFile, "key-file", "", "machine key file (env STORE_KEY_FILE); only its owner may read it")
+	f.StringVar(&g.identity, "identity", "", "identity file: secret keys of age, or a recovery kit (env STORE_IDENTITY); only its owner may read it")
 	f.StringVar(&g.cacheDir, "cache-dir", "", "folder for what may be forgotten (env STORE_CACHE_DIR, default ~/.cache/savepoint, /var/cache/savepoint without HOME)")
 	f.BoolVar(&g.noCache, "no-cache", false, "keep nothing on this host; two backups of one source are then not told apart")
 	f.StringVar(&g.retryFor, "retry-for", "", "how long each request to a bucket that fails is repeated: a `DURATION` such as 90s or 1h; 0: not at all (env STORE_RETRY_FOR, default 15m)")
@@ -137,8 +139,8 @@ func (a *app) cacheFolder() string {
 func (a *app) again() []string {
 	args := []string{"--repo", a.repoText()}
 	secret := a.g
-	if secret.passwordFile+secret.passwordCommand+secret.keyFile == "" { // files that the environment names can be shown
-		secret.passwordFile, secret.keyFile = a.getenv("STORE_PASSWORD_FILE"), a.getenv("STORE_KEY_FILE")
+	if secret.passwordFile+secret.passwordCommand+secret.keyFile+secret.identity == "" { // files that the environment names can be shown
+		secret.passwordFile, secret.keyFile, secret.identity = a.getenv("STORE_PASSWORD_FILE"), a.getenv("STORE_KEY_FILE"), a.getenv("STORE_IDENTITY")
 	}
 	for _, f := range []struct {
 		flag, value string
@@ -148,6 +150,7 @@ func (a *app) again() []string {
 		{"--password-file", secret.passwordFile, true},
 		{"--password-command", secret.passwordCommand, false},
 		{"--key-file", secret.keyFile, true},
+		{"--identity", secret.identity, true},
 		{"--cache-dir", a.g.cacheDir, true},
 	} {
 		if f.value == "" {

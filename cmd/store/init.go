@@ -17,6 +17,7 @@ import (
 
 type initOptions struct {
 	generate, machineKey string
+	kit                  string
 	recipients           []string
 	label                string
 	noPassword           bool
@@ -31,6 +32,7 @@ type initDocument struct {
 	Password     string   `json:"password,omitempty"`
 	PasswordFile string   `json:"password_file,omitempty"`
 	MachineKey   string   `json:"machine_key,omitempty"`
+	Kit          string   `json:"kit,omitempty"`
 
 	Probe *probeDocument `json:"probe,omitempty"`
 }
@@ -48,6 +50,7 @@ func (a *app) initCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.generate, "generate-password", "", "make a password of 130 random bits and write it to the new `FILE`; - prints it")
 	f.StringVar(&o.machineKey, "machine-key", "", "make a machine key too and write it to the new `FILE`, for --key-file")
+	f.StringVar(&o.kit, "kit", "", "write a recovery kit to the new `FILE`: a page with a key of its own and all that a bare host needs")
 	f.StringArrayVar(&o.recipients, "recipient", nil, "let the owner of this age key (`age1…`) open the repository too; may be repeated")
 	f.StringVar(&o.label, "label", "default", "label of the new key slots: a-z, 0-9, dot, underscore")
 	f.BoolVar(&o.createBucket, "create-bucket", false, "make the bucket of s3://… when there is none")
@@ -96,6 +99,15 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 	if err := made.nameRepository(r.ID().String(), loc.String()); err != nil {
 		a.warnf("the repository is made, but its ID could not be noted in the key file: %v", err)
 	}
+	if o.kit == "" {
+		return a.reportInit(ctx, r, loc, o, made, findings)
+	}
+	a.place = loc
+	doc, _, err := a.makeKit(ctx, r, o.kit, "kit")
+	if err != nil {
+		return errors.Join(a.reportInit(ctx, r, loc, o, made, findings), hinted(fmt.Errorf("the repository is made, but not its recovery kit: %w", err), "Run: store key kit"))
+	}
+	made.kit = doc.Kit
 	return a.reportInit(ctx, r, loc, o, made, findings)
 }
 
@@ -128,7 +140,7 @@ func initHint(err error) string {
 func (a *app) checkInit(o initOptions) error {
 	given := a.g.passwordFile != "" || a.g.passwordCommand != ""
 	switch {
-	case a.g.keyFile != "":
+	case a.g.keyFile != "", a.g.identity != "":
 		return hinted(usagef("init makes a key file and reads none"), "Use --machine-key FILE; for a key that is there already, --recipient with its public key.")
 	case o.noPassword && o.machineKey == "" && len(o.recipients) == 0:
 		return usagef("--no-password leaves nothing that opens the repository: add --machine-key or --recipient")
@@ -136,12 +148,14 @@ func (a *app) checkInit(o initOptions) error {
 		return usagef("--no-password contradicts the password that is given")
 	case o.generate != "" && given:
 		return usagef("--generate-password contradicts the password that is given")
+	case o.kit == "-":
+		return hinted(usagef("--kit needs a file"), "`store key kit --out -` prints a kit.")
 	case !repo.ValidLabel(o.label):
 		return usagef("label %q: use 1 to 63 of a-z, 0-9, dot and underscore", o.label)
 	}
 	for _, r := range o.recipients {
 		if _, err := seal.ParseRecipient(r); err != nil {
-			return hinted(usagef("recipient %q is no age public key", r), "It begins with age1; `age-keygen -y FILE` prints it.")
+			return hinted(usagef("recipient %q is no age public key", r), "It begins with age1 or age1pq1; `age-keygen -y FILE` prints it.")
 		}
 	}
 	return nil
@@ -183,11 +197,11 @@ func (a *app) newPassword(ctx context.Context, o initOptions, made *newSecrets) 
 	if err != nil {
 		return "", err
 	}
-	source.keyFile = "" // STORE_KEY_FILE opens other repositories
+	source.keyFile, source.identity = "", "" // STORE_KEY_FILE and STORE_IDENTITY open other repositories
 	if source.password == "" && source.file == "" && source.command == "" && !source.prompt {
 		return "", hinted(usagef("no password given"), "STORE_KEY_FILE alone makes no slot: use --no-password with --machine-key, or give a password.")
 	}
-	secret, err := a.readSecret(ctx, source, a.askNewPassword)
+	secret, err := a.readSecret(ctx, &source, a.askNewPassword)
 	if err == nil && secret.Passphrase == "" {
 		err = errEmptyPassword()
 	}
@@ -201,7 +215,7 @@ func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o init
 		return err
 	}
 	doc := initDocument{Repository: r.ID().String(), Location: loc.String(), Slots: []string{}, Probe: found,
-		PasswordFile: made.passwordFile, MachineKey: made.keyFile}
+		PasswordFile: made.passwordFile, MachineKey: made.keyFile, Kit: made.kit}
 	for _, s := range slots {
 		doc.Slots = append(doc.Slots, s.Name)
 	}
@@ -229,8 +243,19 @@ func (a *app) reportInit(ctx context.Context, r *repo.Repo, loc location, o init
 	if len(o.recipients) > 0 {
 		what = append(what, "the age key of --recipient")
 	}
-	a.notef("Made repository %s at %s.\n%s%s%s", r.ID(), printable(loc.String()), found.lines(), mustKeep(what), a.firstBackup(made))
+	if made.kit != "" {
+		what = append(what, "the recovery kit "+printable(made.kit))
+	}
+	a.notef("Made repository %s at %s.\n%s%s%s%s", r.ID(), printable(loc.String()), found.lines(), mustKeep(what), kitOffer(made), a.firstBackup(made))
 	return nil
+}
+
+// kitOffer names the command that makes a recovery kit, when none was made.
+func kitOffer(made *newSecrets) string {
+	if made.kit != "" {
+		return ""
+	}
+	return " `store key kit` writes a page for that."
 }
 
 // firstBackup is the line that shows the next command, when a file that was made opens the repository.

@@ -27,7 +27,7 @@ func (a *app) placeForInit(ctx context.Context, l location, o initOptions) (stor
 		if err := l.refuseForInit(); err != nil {
 			return nil, nil, err
 		}
-		return nil, nil, l.refuseSecrets(o.generate, o.machineKey)
+		return nil, nil, l.refuseSecrets(o.generate, o.machineKey, o.kit)
 	}
 	st, err := a.openStore(ctx, l, o.createBucket)
 	if errors.Is(err, repo.ErrNoRepository) {

@@ -29,7 +29,7 @@ func TestJSONDocumented(t *testing.T) {
 	for name, doc := range map[string]reflect.Type{
 		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
 		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
-		"Keys": reflect.TypeFor[keyListDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
+		"Keys": reflect.TypeFor[keyListDocument](), "Key changes": reflect.TypeFor[keyChangeDocument](), "Version": reflect.TypeFor[versionDocument](), "Adopt": reflect.TypeFor[adoptDocument](),
 		"Verify": reflect.TypeFor[verify.CheckDocument](),
 		"Health": reflect.TypeFor[health.Status](),
 		"Drill":  reflect.TypeFor[verify.DrillDocument](),

@@ -142,7 +142,7 @@ func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask fu
 	var askErr error
 	r, err := repo.OpenWith(ctx, st, func() (repo.Secret, error) {
 		if source, askErr = a.secretSource(); askErr == nil {
-			secret, askErr = a.readSecret(ctx, source, ask)
+			secret, askErr = a.readSecret(ctx, &source, ask)
 		}
 		return secret, askErr
 	}, o)
@@ -153,7 +153,7 @@ func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask fu
 	case askErr != nil:
 		return nil, source, askErr
 	case err != nil:
-		return nil, source, openError(loc, source.origin, err)
+		return nil, source, hinted(openError(loc, source.origin, err), "%s", kitHint(source.kit, err))
 	}
 	a.repo = r
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {

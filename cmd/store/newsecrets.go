@@ -19,6 +19,7 @@ type newSecrets struct {
 	generated    string // password
 	passwordFile string // "" when it is printed
 	keyFile      string
+	kit          string // recovery kit, which is made once the repository is there
 	files        []string
 	kept         bool
 }
@@ -47,14 +48,23 @@ func generatePassword() string {
 
 // machineKey makes a key and writes it to a new file. It returns the public part.
 func (n *newSecrets) machineKey(path string, now time.Time) (string, error) {
-	secret, public, err := seal.NewMachineKey()
-	if err != nil {
-		return "", fmt.Errorf("make a machine key: %w", err)
+	_, public, err := n.newKey(path, false, now)
+	return public, err
+}
+
+// newKey makes a key, a post-quantum one if that is asked for, and writes it to a new file.
+func (n *newSecrets) newKey(path string, hybrid bool, now time.Time) (secret, public string, err error) {
+	make := seal.NewMachineKey
+	if hybrid {
+		make = seal.NewHybridKey
+	}
+	if secret, public, err = make(); err != nil {
+		return "", "", fmt.Errorf("make a machine key: %w", err)
 	}
 	text := fmt.Sprintf("# savepoint machine key, made %s: whoever has it can read the backups\n# public key: %s\n%s\n",
 		now.UTC().Format(time.RFC3339), public, secret)
 	n.keyFile, err = n.write("machine key file", path, text)
-	return public, err
+	return secret, public, err
 }
 
 // write makes a new file that only its owner can read, durably, and returns its absolute path.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"savepoint/internal/kit"
 	"savepoint/repo"
 	"savepoint/repo/seal"
 )
@@ -23,27 +24,32 @@ const maxSecret = 64 << 10
 // errNoSecret is returned when nobody said how the repository opens.
 var errNoSecret = errors.New("no password and no key given")
 
-// secretSource is where a secret is read from: a machine key file and at most one source of a password.
+// secretSource is where a secret is read from: a machine key file, an identity file and at most one source of a password.
 type secretSource struct {
 	origin            string // for messages
 	file, command     string
 	password, keyFile string
+	identity          string
 	prompt            bool
+	kit               *kit.Kit // that identity was, once it is read
 }
 
 // secretSource finds the one level that names secrets: flags, else environment, else configuration, else the terminal.
 // Levels are not mixed: a key file that a flag names is used alone, whatever the environment says.
 func (a *app) secretSource() (secretSource, error) {
+	if a.keysFrom != "" {
+		return secretSource{origin: "--keys-from", identity: a.keysFrom}, nil
+	}
 	for _, s := range []secretSource{
-		{origin: "flags", file: a.g.passwordFile, command: a.g.passwordCommand, keyFile: a.g.keyFile},
+		{origin: "flags", file: a.g.passwordFile, command: a.g.passwordCommand, keyFile: a.g.keyFile, identity: a.g.identity},
 		{origin: "environment", password: a.getenv("STORE_PASSWORD"), file: a.getenv("STORE_PASSWORD_FILE"),
-			command: a.getenv("STORE_PASSWORD_COMMAND"), keyFile: a.getenv("STORE_KEY_FILE")},
+			command: a.getenv("STORE_PASSWORD_COMMAND"), keyFile: a.getenv("STORE_KEY_FILE"), identity: a.getenv("STORE_IDENTITY")},
 		{origin: "configuration", file: a.config.PasswordFile},
 	} {
 		if s.file != "" && s.command != "" || s.password != "" && (s.file != "" || s.command != "") {
 			return s, usagef("several sources of a password are given by the %s: which one is meant?", s.origin)
 		}
-		if s.file != "" || s.command != "" || s.password != "" || s.keyFile != "" {
+		if s.file != "" || s.command != "" || s.password != "" || s.keyFile != "" || s.identity != "" {
 			return s, nil
 		}
 	}
@@ -51,15 +57,20 @@ func (a *app) secretSource() (secretSource, error) {
 		return secretSource{origin: "terminal", prompt: true}, nil
 	}
 	return secretSource{}, hinted(coded(exitUsage, errNoSecret),
-		"Give --password-file (STORE_PASSWORD_FILE), --password-command (STORE_PASSWORD_COMMAND), STORE_PASSWORD or --key-file (STORE_KEY_FILE).")
+		"Give --password-file (STORE_PASSWORD_FILE), --password-command (STORE_PASSWORD_COMMAND), STORE_PASSWORD, --key-file (STORE_KEY_FILE) or --identity (STORE_IDENTITY).")
 }
 
 // read reads the secret. ask is the question on a terminal.
-func (a *app) readSecret(ctx context.Context, s secretSource, ask func(context.Context) (string, error)) (repo.Secret, error) {
+func (a *app) readSecret(ctx context.Context, s *secretSource, ask func(context.Context) (string, error)) (repo.Secret, error) {
 	var out repo.Secret
 	var err error
 	if s.keyFile != "" {
 		if out.MachineKey, err = readMachineKey(s.keyFile); err != nil {
+			return out, err
+		}
+	}
+	if s.identity != "" {
+		if out.Identities, s.kit, err = a.readIdentity(s.identity); err != nil {
 			return out, err
 		}
 	}

@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/corpus/cmd/world": {"internal/corpus", "internal/corpus/world"},
 	"internal/corpus/world":     {},
 	"internal/demo/picture":     {},
+	"internal/kit":              {},
 	"internal/miniotest":        {"internal/needtest"},
 	"internal/needtest":         {},
 	"internal/policy":           {"chunk"},

@@ -72,6 +72,9 @@ const (
 	Promotion MarkKind = 7
 	Adopted   MarkKind = 8
 	Features  MarkKind = 9
+	// SlotAdded and SlotRemoved are about key slots. They are put before what they say is done.
+	SlotAdded   MarkKind = 10
+	SlotRemoved MarkKind = 11
 )
 
 // Mark is a statement about other objects.

@@ -14,8 +14,8 @@ import (
 const (
 	// WorkFactor is the binary logarithm of scrypt's cost in new passphrase slots: 64 MiB and about 0.2 s.
 	WorkFactor = 16
-	// maxWorkFactor bounds what a slot may make a reader spend: 1 GiB.
-	maxWorkFactor = 20
+	// MaxWorkFactor bounds what a slot may make a reader spend: 1 GiB and some 4 s.
+	MaxWorkFactor = 20
 	// MaxSlot is the most bytes that a key slot or config may have.
 	MaxSlot = 64 << 10
 )
@@ -43,8 +43,8 @@ type slotBody struct {
 // PassphraseRecipient returns the age recipient of a passphrase slot. Work factors below WorkFactor are for tests; those
 // that readers refuse are an error.
 func PassphraseRecipient(passphrase string, workFactor int) (age.Recipient, error) {
-	if workFactor < 1 || workFactor > maxWorkFactor {
-		return nil, fmt.Errorf("work factor %d, want 1 to %d", workFactor, maxWorkFactor)
+	if workFactor < 1 || workFactor > MaxWorkFactor {
+		return nil, fmt.Errorf("work factor %d, want 1 to %d", workFactor, MaxWorkFactor)
 	}
 	r, err := age.NewScryptRecipient(passphrase)
 	if err != nil {
@@ -60,7 +60,7 @@ func PassphraseIdentity(passphrase string) (age.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.SetMaxWorkFactor(maxWorkFactor)
+	i.SetMaxWorkFactor(MaxWorkFactor)
 	return i, nil
 }
 
@@ -136,34 +136,4 @@ func (s Slot) Primary() (Key, error) {
 		}
 	}
 	return Key{}, fmt.Errorf("no key of epoch 0, domain 0: %w", ErrNewer)
-}
-
-// Identity opens key slots; Recipient is what they are sealed to.
-type (
-	Identity  = age.Identity
-	Recipient = age.Recipient
-)
-
-// NewMachineKey draws an X25519 key: the text of a machine key file and the recipient of its slot.
-func NewMachineKey() (secret, public string, err error) {
-	i, err := age.GenerateX25519Identity()
-	if err != nil {
-		return "", "", err
-	}
-	return i.String(), i.Recipient().String(), nil
-}
-
-// ParseRecipient reads a public X25519 recipient, age1….
-func ParseRecipient(s string) (Recipient, error) { return age.ParseX25519Recipient(s) }
-
-// ParseIdentity reads a machine key file: one secret X25519 key, lines that start with # being comments.
-func ParseIdentity(s string) (Identity, error) {
-	ids, err := age.ParseIdentities(bytes.NewReader([]byte(s)))
-	if err != nil {
-		return nil, fmt.Errorf("machine key: %w", err)
-	}
-	if len(ids) != 1 {
-		return nil, fmt.Errorf("machine key: %d keys where one belongs", len(ids))
-	}
-	return ids[0], nil
 }

@@ -81,6 +81,8 @@ type Opened struct {
 	KeyFrom string
 	// KeyOnHost says that the secret lies on this host, in a file or in its configuration.
 	KeyOnHost bool
+	// Kit says that the secret was that of a recovery kit.
+	Kit bool
 	// Waited is how long a person took to type the secret. It is no part of a recovery's time.
 	Waited time.Duration
 	// Throttled says that a limit holds back what is received; Local that the repository is a folder of this host.

@@ -342,6 +342,15 @@ func (x *run) settle() {
 		x.late = nil
 		x.later(late)
 	}
+	x.proveKit()
+}
+
+// proveKit notes that the recovery kit works: it opened the repository, and what is restored was opened with it. Whether all of that was whole
+// is another matter.
+func (x *run) proveKit() {
+	if x.opened.Kit && x.res != nil && x.doc.Verdict != verify.CouldNotRun {
+		x.doc.Kit = &verify.KitProof{Slot: x.opened.Slot(), Proven: x.doc.Ordered.Add(x.watch.since()).UTC()}
+	}
 }
 
 // advise asks what to do next.

@@ -22,6 +22,9 @@ func cameBack(d *verify.DrillDocument) bool {
 	return d.Conditions.Full && (proven(d.Verdict) || d.Verdict == verify.ObjectiveMissed || d.Verdict == verify.Inconclusive)
 }
 
+// cameToData reports whether a drill restored something: what it says of the secret that opened the repository is proven then.
+func cameToData(d *verify.DrillDocument) bool { return cameBack(d) || d.Verdict == verify.Damage }
+
 // drillResult is a verdict as a label.
 type drillResult struct {
 	verdict verify.Verdict

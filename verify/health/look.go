@@ -113,7 +113,7 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 
 func newLook(r *repo.Repo, o Options) *look {
 	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]*report{}}
-	l.got = gathered{map[*repo.StoredReport]*report{}, map[*repo.StoredReport]error{}, map[record.PackRef]time.Time{}}
+	l.got = gathered{reports: map[*repo.StoredReport]*report{}, bad: map[*repo.StoredReport]error{}, read: map[record.PackRef]time.Time{}}
 	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run}
 	return l
 }
@@ -216,6 +216,19 @@ func (l *look) assign(reports []*report) {
 	}
 }
 
+// proveKit notes the last drill that proved a recovery kit. It is called under the lock. When the report was stored counts, unless the drill says
+// that it was earlier.
+func (l *look) proveKit(rep *report) {
+	k := rep.drill.Kit
+	if k == nil || !cameToData(rep.drill) {
+		return
+	}
+	at := earlier(k.Proven, rep.at).UTC()
+	if old := l.got.kit; old == nil || at.After(old.Proven) || at.Equal(old.Proven) && rep.Name > old.Object {
+		l.got.kit = &KitProof{Proven: at, Slot: k.Slot, Object: rep.Name}
+	}
+}
+
 // judge fills in the status. counted says that every report could be read.
 func (l *look) judge(ctx context.Context, counted bool) error {
 	unhealed := l.lookAtChecks()
@@ -231,7 +244,7 @@ func (l *look) judge(ctx context.Context, counted bool) error {
 	slices.SortFunc(l.status.Sources, func(a, b *Source) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), exposedSince(a).Compare(exposedSince(b)), strings.Compare(a.Name(), b.Name()))
 	})
-	l.status.ExitCode = l.exitCode()
+	l.status.ExitCode, l.status.Kit = l.exitCode(), l.got.kit
 	return l.fillDocuments(ctx)
 }
 

@@ -562,3 +562,45 @@ func TestPart(t *testing.T) {
 		t.Errorf("%+v", s.Verify.Structure)
 	}
 }
+
+// TestKit holds that a recovery kit counts as proven by the last drill that restored something with it, of whichever source, and by no other.
+func TestKit(t *testing.T) {
+	w, _ := twoHosts(t)
+	look := func(o health.Options) *health.KitProof {
+		t.Helper()
+		s, err := health.Look(t.Context(), w.repo, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Kit
+	}
+	if k := look(health.Options{}); k != nil {
+		t.Errorf("a kit was proven %v by drills without one", k)
+	}
+	const slot = "keys/machine-kit-00000000000000000000000000000000"
+	drill := func(clock string, v verify.Verdict, proven time.Duration) {
+		w.at(clock)
+		d := &verify.DrillDocument{Verdict: v, Dataset: "world", Host: "world-1", Snapshot: "x", Ordered: w.clock(), Incident: w.clock(),
+			Kit: &verify.KitProof{Slot: slot, Proven: w.clock().Add(proven)}}
+		b, err := verify.Encode(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put("world", "world-1", &record.Report{Kind: record.DrillReport, Ran: [2]int64{w.clock().UnixNano(), w.clock().UnixNano()}, Document: b})
+	}
+	drill("18:00", verify.Damage, -time.Minute) // the key worked
+	drill("19:00", verify.CouldNotRun, 0)
+	w.drill("world", "world-1", nil, verify.CouldNotRun)
+	w.at("20:00")
+	want := w.clock().Add(-2*time.Hour - time.Minute).UTC()
+	for name, o := range map[string]health.Options{"all": {}, "another host": {Host: "world-2"}} {
+		if k := look(o); k == nil || !k.Proven.Equal(want) || k.Slot != slot || k.Object == "" {
+			t.Errorf("%s: proven %+v, want at %v", name, k, want)
+		}
+	}
+	drill("21:00", verify.Restored, 100*time.Hour) // no report says what will be
+	w.at("22:00")
+	if k := look(health.Options{}); k == nil || k.Proven.After(w.clock()) {
+		t.Errorf("proven %+v, which is later than now", k)
+	}
+}

@@ -59,7 +59,7 @@ type collector struct {
 
 	checkRun, checkSuccess, findings, checkDamage metric
 	oldest, never, coverage, damaged              metric
-	unreadable, missing                           metric
+	unreadable, missing, kit                      metric
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -118,6 +118,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		damaged:      gauge("damaged_packs", "Packs that are marked as damaged."),
 		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, and reports without a readable document.", "kind"),
 		missing:      gauge("missing_reports", "Reports that are gone."),
+		kit:          gauge("key_escrow_last_test_timestamp_seconds", "When a drill last proved a recovery kit; 0 if never."),
 	}
 }
 
@@ -125,7 +126,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 func (c *collector) all() []metric {
 	return []metric{c.build, c.written, c.newest, c.sources, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
-		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing}
+		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit}
 }
 
 // Describe implements prometheus.Collector.

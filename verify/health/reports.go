@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,6 +27,9 @@ const (
 	maxCount     = 1e15
 )
 
+// kitField stands in the document of a drill that proved a recovery kit: it counts for the repository, whichever sources are looked at.
+var kitField = []byte(`"recovery_kit"`)
+
 var errNoDocument = errors.New("it carries no document")
 
 // report is a report with what is kept of its document.
@@ -48,17 +52,25 @@ type gathered struct {
 	reports map[*repo.StoredReport]*report
 	bad     map[*repo.StoredReport]error // documents that are none
 	read    map[record.PackRef]time.Time // when packs were read back
+	kit     *KitProof                    // the last
 }
 
 // take takes what is needed from a report that is read now, and leaves in it no more than that.
 func (l *look) take(s *repo.StoredReport) {
 	var rep *report
 	var err error
-	if s.Kind == record.VerifyReport || l.o.wants(s.Dataset, s.Host) {
+	wanted := s.Kind == record.VerifyReport || l.o.wants(s.Dataset, s.Host)
+	if wanted || s.Kind == record.DrillReport && bytes.Contains(s.Document, kitField) {
 		rep, err = decodeReport(s)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err == nil && rep != nil && rep.drill != nil {
+		l.proveKit(rep)
+	}
+	if !wanted {
+		rep, err = nil, nil
+	}
 	if rep != nil {
 		l.got.reports[s] = rep
 	}
@@ -147,6 +159,9 @@ func (r *report) decodeDrill() error {
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
 		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
 		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
+	if d.Kit != nil {
+		r.drill.Kit = &verify.KitProof{Slot: cut(d.Kit.Slot, 4*keptName), Proven: d.Kit.Proven}
+	}
 	for _, p := range d.RTO.Phases[:min(keptPhases, len(d.RTO.Phases))] {
 		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds})
 	}

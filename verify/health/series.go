@@ -116,6 +116,11 @@ func (c *collector) collectRepository(e emitter) {
 	}
 	e.emit(c.damaged, float64(len(c.status.Damaged)))
 	e.emit(c.missing, float64(c.status.Missing))
+	var proven *time.Time
+	if k := c.status.Kit; k != nil {
+		proven = &k.Proven
+	}
+	e.emit(c.kit, since(proven))
 	for _, kind := range []string{KindSnapshot, KindReport, KindRecord, KindDocument} {
 		e.emit(c.unreadable, float64(c.status.count(kind)), kind)
 	}

@@ -18,10 +18,18 @@ type Status struct {
 	Verify      Verification `json:"verify"`
 	Damaged     []string     `json:"damaged_packs"` // that a mark says are damaged
 	Unreadable  []Unreadable `json:"unreadable"`
-	Missing     uint64       `json:"missing_reports"` // that there were: reports are numbered, and manifests name them
-	Copied      bool         `json:"copied"`          // a copy made by other means: backups are refused until it is adopted
-	Warnings    []Warning    `json:"warnings"`        // the worst first
+	Missing     uint64       `json:"missing_reports"`        // that there were: reports are numbered, and manifests name them
+	Kit         *KitProof    `json:"recovery_kit,omitempty"` // the last drill that proved one
+	Copied      bool         `json:"copied"`                 // a copy made by other means: backups are refused until it is adopted
+	Warnings    []Warning    `json:"warnings"`               // the worst first
 	Run         string       `json:"run"`
+}
+
+// KitProof says when a drill proved a recovery kit, of whichever source, and which key slot that opens. The slot may be removed since.
+type KitProof struct {
+	Proven time.Time `json:"proven_at"`
+	Slot   string    `json:"slot"`
+	Object string    `json:"object"` // the report
 }
 
 // Source is a dataset of a host.
