@@ -138,7 +138,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	a.g.register(root.PersistentFlags())
 	root.AddCommand(a.initCommand(), a.backupCommand(), a.restoreCommand(), a.snapshotsCommand(), a.lsCommand(),
-		a.drillCommand(), a.verifyCommand(), a.healthCommand(), a.keyCommand(), a.adoptCommand(), a.versionCommand())
+		a.drillCommand(), a.verifyCommand(), a.healthCommand(), a.keyCommand(), a.adoptCommand(), a.configCommand(), a.versionCommand())
 	checkHelp(root)
 	return root
 }

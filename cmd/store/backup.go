@@ -5,17 +5,15 @@ import (
 	"errors"
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"savepoint/internal/policy"
 	"savepoint/repo"
 	"savepoint/repo/backup"
 	"savepoint/repo/storage"
@@ -26,7 +24,7 @@ import (
 type backupOptions struct {
 	dataset, host, mode string
 	tags                []string
-	allowShrink         bool
+	allowShrink, all    bool
 }
 
 // backupDocument is what `backup --json` prints.
@@ -35,11 +33,13 @@ type backupDocument struct {
 	Parent   string            `json:"parent,omitempty"`
 	ExitCode int               `json:"exit_code"`
 	Faults   []faultDocument   `json:"faults"`
-	Damaged  []string          `json:"damaged"`
-	Stats    backupStats       `json:"stats"`
-	Storage  storageDocument   `json:"storage"`
-	Restore  string            `json:"restore_command"`
-	Run      string            `json:"run"`
+	// Tolerated is how many of the faults the policy tolerates.
+	Tolerated uint64          `json:"tolerated_count"`
+	Damaged   []string        `json:"damaged"`
+	Stats     backupStats     `json:"stats"`
+	Storage   storageDocument `json:"storage"`
+	Restore   string          `json:"restore_command"`
+	Run       string          `json:"run"`
 }
 
 type backupStats struct {
@@ -61,11 +61,12 @@ func (a *app) backupCommand() *cobra.Command {
 		Short: "Back up files and folders as a new snapshot",
 		Long: "backup makes a snapshot of one dataset. A PATH that the configuration gives to a dataset is that dataset, with all\n" +
 			"its paths; --dataset NAME alone is the configured one. Any other PATH is a dataset under its own name; several\n" +
-			"want --dataset NAME.",
+			"want --dataset NAME. With --all it backs up, one after the other, all datasets of the configuration that this host has.",
 		RunE: a.action(func(ctx context.Context, args []string) error { return a.runBackup(ctx, args, o) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dataset, "dataset", "", "name of the dataset")
+	f.BoolVar(&o.all, "all", false, "every dataset of the configuration whose hosts name this one, or that names none")
 	f.StringVar(&o.host, "host", "", "name of this host in the snapshot (default: its hostname)")
 	f.StringArrayVar(&o.tags, "tag", nil, "tag of the snapshot; may be repeated")
 	f.StringVar(&o.mode, "mode", "incremental", "incremental: against the newest snapshot; differential: against the last full one;\nfull: read every byte")
@@ -74,17 +75,35 @@ func (a *app) backupCommand() *cobra.Command {
 }
 
 func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) error {
-	opt, err := a.backupOptions(args, o)
+	if o.all {
+		return a.runBackupAll(ctx, args, o)
+	}
+	opt, e, err := a.backupOptions(args, o)
 	if err != nil {
 		return err
 	}
+	r, err := a.openForBackup(ctx)
+	if err != nil {
+		return err
+	}
+	res, err := a.backUp(ctx, r, opt)
+	if res == nil {
+		return err
+	}
+	return errors.Join(hinted(a.reportBackup(res, e, err), "Snapshot %s is safe; what could not be written is its report.", res.Snapshot.Short()), err)
+}
+
+// openForBackup opens the repository, and says that there is no snapshot when it cannot.
+func (a *app) openForBackup(ctx context.Context) (*repo.Repo, error) {
 	r, err := a.openRepo(ctx)
 	if advice := a.storageAdvice(err); advice != "" && exitCode(err) == exitFailure {
-		return hinted(err, "No snapshot was made. %s", advice)
+		return nil, hinted(err, "No snapshot was made. %s", advice)
 	}
-	if err != nil {
-		return err
-	}
+	return r, err
+}
+
+// backUp makes one snapshot. There may be a result beside an error: the snapshot is there then.
+func (a *app) backUp(ctx context.Context, r *repo.Repo, opt backup.Options) (*backup.Result, error) {
 	bar := a.newProgress("backup")
 	opt.Events.Progress = func(p backup.Progress) {
 		bar.entries.Add(p.Entries)
@@ -104,49 +123,58 @@ func (a *app) runBackup(ctx context.Context, args []string, o backupOptions) err
 	if err != nil {
 		err = a.backupError(err, res, kept)
 	}
-	if res == nil {
-		return err
-	}
-	return errors.Join(hinted(a.reportBackup(res, err), "Snapshot %s is safe; what could not be written is its report.", res.Snapshot.Short()), err)
+	return res, err
 }
 
-// backupOptions resolves and checks everything that can be without the repository.
-func (a *app) backupOptions(args []string, o backupOptions) (backup.Options, error) {
-	var opt backup.Options
-	mode, err := parseMode(o.mode)
+// backupOptions resolves and checks everything that can be without the repository. Without a policy that is nil.
+func (a *app) backupOptions(args []string, o backupOptions) (opt backup.Options, e *policy.Effective, err error) {
+	mode, err := o.check()
 	if err != nil {
-		return opt, err
-	}
-	for _, tag := range o.tags {
-		if tag == "" || !utf8.ValidString(tag) || strings.ContainsFunc(tag, func(r rune) bool { return r == ',' || !unicode.IsPrint(r) }) {
-			return opt, usagef("tag %q: printable text without commas", tag)
-		}
-	}
-	d, err := a.resolveDataset(args, o.dataset)
-	if err != nil {
-		return opt, err
+		return opt, nil, err
 	}
 	host, err := a.hostname(o.host)
 	if err != nil {
-		return opt, err
+		return opt, nil, err
 	}
 	if !utf8.ValidString(host) || strings.ContainsFunc(host, unicode.IsControl) {
-		return opt, usagef("--host %q: text in one line", host)
+		return opt, nil, usagef("--host %q: text in one line", host)
+	}
+	d, err := a.resolveDataset(args, o.dataset)
+	if hostErr := a.refuseHost(d, host); hostErr != nil { // before what is said of paths, which are those of another host
+		return opt, nil, hostErr
+	}
+	if err != nil {
+		return opt, nil, err
 	}
 	loc, err := a.location()
 	if err != nil {
-		return opt, err
+		return opt, nil, err
 	}
 	if err := d.refuseOverlap(loc); err != nil {
-		return opt, err
+		return opt, nil, err
 	}
 	if len(d.paths) > len(args) && len(args) > 0 {
 		a.infof("backing up dataset %s with all its paths: %s", d.name, strings.Join(d.paths, ", "))
 	}
-	return backup.Options{
+	opt = backup.Options{
 		Dataset: d.name, Class: d.class, Host: host, User: userName(), Paths: d.paths, Tags: o.tags, Mode: mode,
 		AllowShrink: o.allowShrink, Policy: d.policy, Now: a.now,
-	}, nil
+	}
+	if e = d.effective; e != nil {
+		opt.ExpectFiles, opt.ExpectBytes = e.Expect.Files, e.Expect.Bytes
+		opt.Tolerate = func(f tree.Fault) bool { return e.Tolerates(faultName(f.Code), f.Path) }
+	}
+	return opt, e, nil
+}
+
+// check refuses flags that cannot be meant, and returns the mode.
+func (o backupOptions) check() (tree.Mode, error) {
+	for _, tag := range o.tags {
+		if tag == "" || !utf8.ValidString(tag) || strings.ContainsFunc(tag, func(r rune) bool { return r == ',' || !unicode.IsPrint(r) }) {
+			return 0, usagef("tag %q: printable text without commas", tag)
+		}
+	}
+	return parseMode(o.mode)
 }
 
 func parseMode(s string) (tree.Mode, error) {
@@ -220,96 +248,4 @@ func unsure(err error) bool {
 		}
 	}
 	return true
-}
-
-// reportBackup prints what a backup did, and its faults always.
-func (a *app) reportBackup(res *backup.Result, failed error) error {
-	s := res.Snapshot
-	if len(res.Damaged) > 0 {
-		a.found = worst(a.found, exitDamage)
-		a.warnf("damaged in the repository, and marked so: %s\nThis snapshot does not need it; older ones may.", strings.Join(res.Damaged, ", "))
-	}
-	noted := a.noteDamage()
-	if more := slices.DeleteFunc(slices.Clone(noted), func(name string) bool { return slices.Contains(res.Damaged, name) }); len(more) > 0 {
-		a.warnf("damaged in the repository: %s\nThis snapshot does not need it. What it costs: %s", strings.Join(more, ", "), a.runnable("verify"))
-	}
-	if res.Faulty() {
-		a.found = worst(a.found, exitFaults)
-		a.warnFaults(s)
-	}
-	restore := a.commandLine(append(append([]string{"restore"}, a.again()...), s.Short())...)
-	if a.g.json {
-		doc := backupDocument{
-			Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Stats: statsOf(res), Storage: a.storageTotals(),
-			Restore: restore, Run: a.runID, Damaged: append(append([]string{}, res.Damaged...), noted...),
-		}
-		if res.Parent != nil {
-			doc.Parent = res.Parent.ID()
-		}
-		return a.printJSON(doc)
-	}
-	st := s.Stats
-	from := "first snapshot of this source"
-	if res.Parent != nil {
-		from = modeName(s.Mode) + " to " + res.Parent.Short()
-		if res.Parent.Completeness == tree.Interrupted {
-			from = "goes on from the interrupted " + res.Parent.Short()
-		}
-	}
-	if s.Mode == tree.Full {
-		from = "full"
-	}
-	a.infof("snapshot %s of %s: %s (%s)\n"+
-		"  %s in %s, %s: %s new or changed, %s unchanged\n"+
-		"  read %s, new %s, stored as %s, in %s\n"+
-		"restore it with:\n%s",
-		s.Short(), printable(s.Source()), stateOf(s), from,
-		plural(st.Files, "file", "files"), plural(st.Directories, "folder", "folders"), sizeText(st.FileBytes),
-		humanize.Comma(int64(st.ChangedFiles)), humanize.Comma(int64(st.UnchangedFiles)),
-		sizeText(st.ReadBytes), sizeText(st.NewBytes), sizeText(st.NewPackBytes+st.NewTreePack), durationText(res.Duration), restore)
-	return nil
-}
-
-// warnFaults says why a backup exits with 3.
-func (a *app) warnFaults(s *repo.Snapshot) {
-	if s.FaultCount > 0 {
-		a.warnf("snapshot %s lacks %s of the source, or has it torn; all else is safe:%s", s.Short(), plural(s.FaultCount, "entry", "entries"), faultList(s))
-	}
-	if s.Suspect {
-		a.warnf("snapshot %s has less than half of what the source had before: it is kept as suspect.\n"+
-			"Check that everything is mounted. If the source is as it should be: %s", s.Short(), a.backupAgain(s, "--allow-shrink"))
-	}
-	if n := s.Stats.RereadDifferent; n > 0 {
-		a.warnf("%s had other bytes although size and times were unchanged; they were stored again.\n"+
-			"Something writes without changing times, or the disk or memory fails: a backup with --mode full reads everything", plural(n, "file", "files"))
-	}
-}
-
-// backupAgain returns the command that backs up the source of a snapshot once more.
-func (a *app) backupAgain(s *repo.Snapshot, more ...string) string {
-	words := append([]string{"backup"}, a.again()...)
-	if here, err := a.hostname(""); err != nil || here != s.Host {
-		words = append(words, "--host", s.Host)
-	}
-	words = append(words, more...)
-	var paths []string
-	for _, r := range s.Roots {
-		paths = append(paths, r.Path)
-	}
-	if _, configured := a.config.Datasets[s.Dataset]; configured {
-		paths = nil
-	}
-	if len(paths) != 1 || paths[0] != s.Dataset {
-		words = append(words, "--dataset", s.Dataset)
-	}
-	return a.commandLine(append(words, paths...)...)
-}
-
-func statsOf(res *backup.Result) backupStats {
-	st := res.Snapshot.Stats
-	return backupStats{
-		Changed: st.ChangedFiles, Unchanged: st.UnchangedFiles, ReadBytes: st.ReadBytes, NewChunks: st.NewChunks, NewBytes: st.NewBytes,
-		StoredBytes: st.NewPackBytes + st.NewTreePack, RereadFiles: st.RereadFiles, RereadDifferent: st.RereadDifferent,
-		Seconds: res.Duration.Round(time.Millisecond).Seconds(),
-	}
 }

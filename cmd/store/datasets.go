@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -20,6 +19,8 @@ type dataset struct {
 	class  string
 	paths  []string // absolute, clean
 	policy []byte   // JSON; nil without a policy
+
+	effective *policy.Effective // nil without a policy
 }
 
 // resolveDataset finds out what `backup [PATH…] [--dataset NAME]` means. A PATH that the configuration gives to a dataset is
@@ -37,7 +38,7 @@ func (a *app) resolveDataset(args []string, name string) (dataset, error) {
 		if !ok {
 			return dataset{}, hinted(usagef("dataset %q is in no configuration, and no PATH is given", name), "%s", a.datasetHint())
 		}
-		return configured(name, d)
+		return configured(d)
 	}
 	owner, owned, err := a.ownerOf(paths)
 	if err != nil {
@@ -47,7 +48,7 @@ func (a *app) resolveDataset(args []string, name string) (dataset, error) {
 		if name != "" && name != owner {
 			return dataset{}, usagef("%s belongs to dataset %s of the configuration, not to %q", printable(paths[0]), owner, name)
 		}
-		return configured(owner, owned)
+		return configured(owned)
 	}
 	if _, taken := a.config.Datasets[name]; taken {
 		return dataset{}, hinted(usagef("dataset %s of the configuration does not have the path %s", name, printable(paths[0])),
@@ -61,9 +62,9 @@ func (a *app) resolveDataset(args []string, name string) (dataset, error) {
 }
 
 // ownerOf returns the dataset of the configuration that all paths belong to; "" when none does.
-func (a *app) ownerOf(paths []string) (string, policy.Dataset, error) {
+func (a *app) ownerOf(paths []string) (string, *policy.Effective, error) {
 	var owner string
-	var owned policy.Dataset
+	var owned *policy.Effective
 	for i, p := range paths {
 		name, d, _ := a.config.Dataset(p)
 		if i > 0 && name != owner {
@@ -75,12 +76,12 @@ func (a *app) ownerOf(paths []string) (string, policy.Dataset, error) {
 	return owner, owned, nil
 }
 
-func configured(name string, p policy.Dataset) (dataset, error) {
-	text, err := json.Marshal(map[string]any{"class": p.Class, "paths": p.Paths})
+func configured(e *policy.Effective) (dataset, error) {
+	text, err := e.Encode()
 	if err != nil {
-		return dataset{}, fmt.Errorf("dataset %s: %w", name, err)
+		return dataset{}, fmt.Errorf("dataset %s: %w", e.Name, err)
 	}
-	d := dataset{name: name, class: string(p.Class), paths: slices.Clone(p.Paths), policy: text}
+	d := dataset{name: e.Name, class: string(e.Class), paths: slices.Clone(e.Paths), policy: text, effective: e}
 	return d, d.check()
 }
 

@@ -26,6 +26,7 @@ type drillOptions struct {
 	modes    drillModes
 	probe    probeFlags
 	want     struct{ rto, rpo time.Duration }
+	said     string // which objectives the configuration gave
 }
 
 func (a *app) drillCommand() *cobra.Command {
@@ -73,6 +74,9 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 	if printErr := a.printDrill(doc, err); printErr != nil {
 		return errors.Join(printErr, err)
 	}
+	if o.said != "" && !a.g.json {
+		fmt.Fprintln(a.out, o.said)
+	}
 	return harmlessly(a.drillError(doc, err))
 }
 
@@ -97,8 +101,9 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
 		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
 		AgainstSource: o.modes.against, FindLastGood: o.modes.good,
-		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Probe:  o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+		Objectives: func(s *repo.Snapshot) (rto, rpo time.Duration) { return a.configuredObjectives(o, s) },
+		Permit:     func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Probe:      o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
 	})
 }
 

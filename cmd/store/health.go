@@ -121,10 +121,17 @@ func (a *app) runHealth(ctx context.Context, o healthOptions) error {
 	return nil
 }
 
-// expected returns the datasets of the configuration of which something is there on this host: they should have been backed up.
+// expected returns the sources that the configuration names, and those datasets of it without hosts of which something is there on this host:
+// they should have been backed up.
 func (a *app) expected(host string) []health.Expected {
 	var out []health.Expected
 	for name, d := range a.config.Datasets {
+		for _, h := range d.Hosts { // which the configuration says, whatever is here
+			out = append(out, health.Expected{Dataset: name, Class: string(d.Class), Host: h})
+		}
+		if len(d.Hosts) > 0 {
+			continue
+		}
 		for _, p := range d.Paths {
 			if _, err := os.Lstat(p); err == nil && host != "" {
 				out = append(out, health.Expected{Dataset: name, Class: string(d.Class), Host: host})

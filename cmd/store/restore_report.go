@@ -70,7 +70,7 @@ func (a *app) warnChoice(c repo.Choice) {
 		what = append(what, "is of a backup that was still running, and lacks what came later")
 	}
 	if s.Suspect {
-		what = append(what, "has less than half of what the source had before")
+		what = append(what, "has less than half of what the source had before, or less than its policy expected")
 	}
 	if s.Late {
 		what = append(what, "was stored too late to count as one made at its time")

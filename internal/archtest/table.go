@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"internal/kit":              {},
 	"internal/miniotest":        {"internal/needtest"},
 	"internal/needtest":         {},
-	"internal/policy":           {"chunk"},
+	"internal/policy":           {"internal/bytesize", "internal/when"},
 	"internal/reader":           {},
 	"internal/when":             {},
 	"internal/wire":             {},
@@ -67,6 +67,7 @@ var fences = []fence{
 	{Import: "github.com/klauspost/compress", Packages: []string{"repo/pack"}},
 	{Import: "github.com/fxamacker/cbor", Packages: []string{"internal/wire"}},
 	{Import: "github.com/goccy/go-yaml", Packages: []string{"internal/policy"}},
+	{Import: "github.com/robfig/cron/v3", Packages: []string{"internal/policy"}},
 	{Import: "github.com/prometheus/client_golang", Packages: []string{"repo/storage/meter", "cmd/..."}, Files: []string{"metrics.go"}},
 	{Import: "github.com/prometheus/common/expfmt", Packages: []string{"verify/health"}},
 

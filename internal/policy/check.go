@@ -1,88 +1,133 @@
 package policy
 
 import (
+	"errors"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// namePattern is what a dataset's name looks like.
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
-
-// check says what is wrong in a decoded file and cleans its paths. body is
-// where the values came from, for the places of errors.
-func check(f *File, body ast.Node) error {
+// check makes a File of what was decoded, or says what is wrong in it. body is
+// where the values came from, for their places.
+func check(t *fileText, body ast.Node) (*File, error) {
+	f := &File{Repository: t.Repository, Datasets: make(map[string]*Effective), origins: map[string]Origin{}}
 	if r := f.Repository; r != "" && !strings.Contains(r, "://") && !filepath.IsAbs(r) {
-		return at(locate(body, "repository"),
+		return nil, at(locate(body, "repository"),
 			"repository %q depends on the folder that store runs in; write a URL or an absolute path", r)
 	}
-	if f.PasswordFile != "" {
-		clean, problem := cleanPath(f.PasswordFile)
+	if t.PasswordFile != "" {
+		clean, problem := cleanPath(t.PasswordFile)
 		if problem != "" {
-			return at(locate(body, "password_file"), "password_file %q %s", f.PasswordFile, problem)
+			return nil, at(locate(body, "password_file"), "password_file %q %s", t.PasswordFile, problem)
 		}
 		f.PasswordFile = clean
 	}
-	owner := make(map[string]string)
-	for _, name := range slices.Sorted(maps.Keys(f.Datasets)) {
-		d := f.Datasets[name]
-		if err := checkDataset(name, &d, owner, body); err != nil {
-			return err
-		}
-		f.Datasets[name] = d
+	var err error
+	if f.Timezone, err = parseZone(t.Timezone); err != nil {
+		return nil, at(locate(body, "timezone"), "timezone %q %w", t.Timezone, err)
 	}
-	return nil
+	if f.Prices, err = parsePrices(t.Prices); err != nil {
+		return nil, placedIn(body, nil, "", err)
+	}
+	for _, x := range t.entries() {
+		if x.given() {
+			f.origins[x.key] = Origin{FromFile, lineOf(locate(body, strings.Split(x.key, ".")...))}
+		}
+	}
+	owner := make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(t.Datasets)) {
+		e, err := checkDataset(name, f, t.Datasets[name], owner, body)
+		if err != nil {
+			return nil, err
+		}
+		f.Datasets[name] = e
+	}
+	return f, nil
 }
 
-// checkDataset checks one dataset and enters its paths in owner.
-func checkDataset(name string, d *Dataset, owner map[string]string, body ast.Node) error {
+func parsePrices(t pricesText) (*Prices, error) {
+	if t == (pricesText{}) {
+		return nil, nil
+	}
+	p := new(Prices)
+	for _, x := range []struct {
+		key, text string
+		into      *float64
+	}{{"gb_month", t.GBMonth, &p.GBMonth}, {"gb_out", t.GBOut, &p.GBOut}, {"per_1000_requests", t.Per1000Requests, &p.Per1000Requests}} {
+		if x.text == "" {
+			continue
+		}
+		n, err := parsePrice(x.text)
+		if err != nil {
+			return nil, faultf("prices."+x.key, "prices.%s %q %w", x.key, x.text, err)
+		}
+		*x.into = n
+	}
+	return p, nil
+}
+
+// checkDataset makes one dataset and enters its paths in owner.
+func checkDataset(name string, f *File, d datasetText, owner map[string]string, body ast.Node) (*Effective, error) {
+	place := []string{"datasets", name}
 	if !namePattern.MatchString(name) {
-		return at(locate(body, "datasets", name),
+		return nil, at(locate(body, place...),
 			"dataset name %q: use up to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first", name)
 	}
-	switch d.Class {
-	case ClassUser, ClassState, ClassTransactional, ClassLog:
-	case "":
-		return at(locate(body, "datasets", name), "dataset %s has no class: user, state, transactional or log", name)
-	default:
-		return at(locate(body, "datasets", name, "class"),
-			"dataset %s: class %q is none of user, state, transactional and log", name, d.Class)
+	e, err := build(name, d, f.Timezone, f.Prices)
+	if err != nil {
+		return nil, placedIn(body, place, "dataset "+name, err)
 	}
-	if len(d.Paths) == 0 {
-		return at(locate(body, "datasets", name), "dataset %s has no paths", name)
-	}
-	paths := make([]string, len(d.Paths))
-	for i, p := range d.Paths {
-		clean, problem := cleanPath(p)
-		if problem != "" {
-			return at(locatePath(body, name, i), "dataset %s: path %q %s", name, p, problem)
+	for i, p := range e.Paths {
+		if other, taken := owner[p]; taken {
+			return nil, at(locateItem(body, i, "datasets", name, "paths"), "dataset %s: path %s stands in dataset %s already", name, p, other)
 		}
-		if other, taken := owner[clean]; taken {
-			return at(locatePath(body, name, i),
-				"dataset %s: path %s stands in dataset %s already", name, clean, other)
+		owner[p] = name
+		for _, q := range e.Paths[:i] {
+			if within(p, q) || within(q, p) {
+				return nil, at(locateItem(body, i, "datasets", name, "paths"), "dataset %s: paths %s and %s lie in each other, and the inner one is backed up anyway", name, q, p)
+			}
 		}
-		owner[clean], paths[i] = name, clean
 	}
-	d.Paths = paths
-	return nil
+	for key, o := range e.Origins {
+		if o.From == FromFile {
+			e.Origins[key] = Origin{FromFile, lineOf(locate(body, append(slices.Clone(place), strings.Split(key, ".")...)...))}
+		}
+	}
+	stored, err := e.Encode()
+	if err != nil {
+		return nil, at(locate(body, place...), "dataset %s: %w", name, err)
+	}
+	if len(stored) > MaxStored {
+		return nil, at(locate(body, place...), "dataset %s: what every snapshot carries of it has %d bytes; at most %d", name, len(stored), MaxStored)
+	}
+	return e, nil
 }
 
-// cleanPath returns an absolute path in its shortest form, or what is wrong
-// with it. Dots are not resolved: past a symlink they would lead elsewhere.
-func cleanPath(p string) (clean, problem string) {
-	switch {
-	case strings.ContainsRune(p, 0):
-		return "", "holds a zero byte"
-	case !filepath.IsAbs(p):
-		return "", "is not absolute"
-	case slices.Contains(strings.Split(p, "/"), ".."):
-		return "", "goes back by \"..\"; write where it leads"
+// within reports whether p lies in the folder q.
+func within(p, q string) bool { return strings.HasPrefix(p, strings.TrimSuffix(q, "/")+"/") }
+
+// placedIn gives the error of a value its place beneath a key of the file.
+func placedIn(body ast.Node, above []string, what string, err error) error {
+	var x *fault
+	if !errors.As(err, &x) {
+		return at(locate(body, above...), "%s: %w", what, err)
 	}
-	return filepath.Clean(p), ""
+	keys := append(slices.Clone(above), x.where...)
+	node := locate(body, keys...)
+	if x.index >= 0 {
+		node = locateItem(body, x.index, keys...)
+	}
+	switch text := x.Error(); {
+	case what == "":
+		return at(node, "%s", text)
+	case strings.HasPrefix(text, "has no "): // what is missing
+		return at(node, "%s %s", what, text)
+	default:
+		return at(node, "%s: %s", what, text)
+	}
 }
 
 // locate returns the key at the end of nested mappings, for the place of an
@@ -100,20 +145,20 @@ func locate(n ast.Node, keys ...string) ast.Node {
 	return last
 }
 
-// locatePath returns the i-th path of a dataset.
-func locatePath(body ast.Node, dataset string, i int) ast.Node {
+// locateItem returns the i-th of a list of values, or else the key of the list.
+func locateItem(body ast.Node, i int, keys ...string) ast.Node {
 	n := body
-	for _, key := range []string{"datasets", dataset, "paths"} {
+	for _, key := range keys {
 		entry := lookup(n, key)
 		if entry == nil {
-			return locate(body, "datasets", dataset)
+			return locate(body, keys...)
 		}
 		n = entry.Value
 	}
 	if seq, ok := n.(*ast.SequenceNode); ok && i < len(seq.Values) {
 		return seq.Values[i]
 	}
-	return locate(body, "datasets", dataset, "paths")
+	return locate(body, keys...)
 }
 
 // lookup returns the entry of a mapping, or nil.
@@ -128,4 +173,13 @@ func lookup(n ast.Node, key string) *ast.MappingValueNode {
 		}
 	}
 	return nil
+}
+
+// lineOf returns the line of a node, from 1; 0 if it has none.
+func lineOf(n ast.Node) int {
+	var e *Error
+	if errors.As(at(n, ""), &e) {
+		return e.Line
+	}
+	return 0
 }

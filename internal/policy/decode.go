@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -24,9 +25,9 @@ func decode(data []byte) (*File, error) {
 	}
 	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, placed(err)
+		return nil, placed(err).unquoted(data)
 	}
-	f := new(File)
+	t := new(fileText)
 	var body ast.Node
 	for _, doc := range parsed.Docs {
 		if empty(doc.Body) {
@@ -38,15 +39,72 @@ func decode(data []byte) (*File, error) {
 		body = doc.Body
 	}
 	if body == nil {
-		return f, nil
+		return check(t, nil)
 	}
-	if err := yaml.NodeToValue(body, f, yaml.Strict()); err != nil {
-		return nil, placed(err)
+	if tag := findTag(body); tag != nil {
+		return nil, at(tag, "tag %s: write the value alone", tag.GetToken().Value)
 	}
-	if err := check(f, body); err != nil {
-		return nil, err
+	if err := yaml.NodeToValue(body, t, yaml.Strict()); err != nil {
+		return nil, explained(placed(err).unquoted(data), body, err)
 	}
-	return f, nil
+	return check(t, body)
+}
+
+// explained adds to the error of the YAML library what only the whole file tells.
+func explained(e *Error, body ast.Node, err error) error {
+	if errors.Is(err, errProbe) {
+		if n := findProbe(body); n != nil {
+			return at(n, "%w", errProbe)
+		}
+	}
+	explainUnknown(e, body)
+	return e
+}
+
+// tagFinder is a visitor of nodes that notes the first tag.
+type tagFinder struct{ first *ast.TagNode }
+
+// Visit implements ast.Visitor.
+func (v *tagFinder) Visit(n ast.Node) ast.Visitor {
+	if tag, ok := n.(*ast.TagNode); ok && v.first == nil {
+		v.first = tag
+	}
+	if v.first != nil {
+		return nil
+	}
+	return v
+}
+
+// findTag returns the first tag; nil if there is none. No value needs one, and the
+// library takes a tagged scalar for a list where one is wanted, and panics.
+func findTag(body ast.Node) *ast.TagNode {
+	v := new(tagFinder)
+	ast.Walk(v, body)
+	return v.first
+}
+
+// findProbe returns the first probe that is neither a list nor a mapping.
+func findProbe(body ast.Node) ast.Node {
+	datasets := lookup(body, "datasets")
+	if datasets == nil {
+		return nil
+	}
+	mapping, ok := datasets.Value.(ast.MapNode)
+	if !ok {
+		return nil
+	}
+	for entries := mapping.MapRange(); entries.Next(); {
+		drill := lookup(entries.Value(), "drill")
+		if drill == nil {
+			continue
+		}
+		if probe := lookup(drill.Value, "probe"); probe != nil {
+			if _, scalar := probe.Value.(ast.ScalarNode); scalar {
+				return probe.Key
+			}
+		}
+	}
+	return nil
 }
 
 // nesting counts what can open a nested value without a line of its own:
@@ -60,6 +118,35 @@ func nesting(data []byte) int {
 	return n
 }
 
+// bareSchedule is one that begins with what means something to YAML.
+var bareSchedule = regexp.MustCompile(`\b(schedule|full): *[*@]`)
+
+// unquoted adds to an error in the line of a schedule without quotes that they are
+// missing.
+func (e *Error) unquoted(data []byte) *Error {
+	n := 0
+	for text := range bytes.Lines(data) {
+		if n++; n == e.Line && bareSchedule.Match(text) {
+			e.Msg += `; a schedule stands between quotes, as "0 * * * *"`
+		}
+	}
+	return e
+}
+
+// goTypes are how the YAML library says what is where it is not wanted.
+var goTypes = regexp.MustCompile(`^cannot unmarshal (\S+(?: \{\})?) into Go (?:struct field \S+|value) of type (\S+)$`)
+
+// kindOf names a Go type as the file would have it.
+func kindOf(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list"
+	case strings.HasPrefix(goType, "map["), strings.Contains(goType, "."):
+		return "a mapping"
+	}
+	return "one value"
+}
+
 func empty(n ast.Node) bool {
 	if n == nil {
 		return true
@@ -69,12 +156,15 @@ func empty(n ast.Node) bool {
 }
 
 // placed turns an error of the YAML library into an *Error.
-func placed(err error) error {
+func placed(err error) *Error {
 	var y yaml.Error
 	if !errors.As(err, &y) {
 		return &Error{Msg: err.Error()}
 	}
 	msg := strings.NewReplacer("unknown field", "unknown key").Replace(y.GetMessage())
+	if m := goTypes.FindStringSubmatch(msg); m != nil {
+		msg = fmt.Sprintf("here is %s, where %s belongs", kindOf(m[1]), kindOf(m[2]))
+	}
 	e := &Error{Msg: msg}
 	if t := y.GetToken(); t != nil && t.Position != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
@@ -84,7 +174,7 @@ func placed(err error) error {
 
 // at returns an *Error at the place of a node.
 func at(n ast.Node, format string, args ...any) error {
-	e := &Error{Msg: fmt.Sprintf(format, args...)}
+	e := &Error{Msg: fmt.Errorf(format, args...).Error()}
 	if n == nil {
 		return e
 	}

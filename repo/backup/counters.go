@@ -69,6 +69,8 @@ type faults struct {
 	kept  []tree.Fault
 	bytes int // of kept
 	count uint64
+
+	tolerated uint64 // of count
 }
 
 // maxFaultBytes bounds the paths and messages of faults that are kept: a manifest may have 64 MiB, and a path any length.
@@ -82,8 +84,12 @@ func (b *run) fault(err error) {
 	} else {
 		f.Message = err.Error()
 	}
+	tolerated := b.o.Tolerate != nil && b.o.Tolerate(f)
 	b.faults.mu.Lock()
 	b.faults.count++
+	if tolerated {
+		b.faults.tolerated++
+	}
 	size := len(f.Path) + len(f.Message)
 	if len(b.faults.kept) < tree.MaxFaults && b.faults.bytes+size <= maxFaultBytes {
 		b.faults.kept = append(b.faults.kept, f)
@@ -101,6 +107,13 @@ func (f *faults) list() ([]tree.Fault, uint64) {
 	defer f.mu.Unlock()
 	slices.SortFunc(f.kept, func(a, b tree.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return slices.Clone(f.kept), f.count
+}
+
+// forgiven returns how many faults Options.Tolerate took.
+func (f *faults) forgiven() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tolerated
 }
 
 // fatal reports whether an error ends the run: everything but what the source alone is to blame for.

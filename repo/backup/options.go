@@ -30,6 +30,10 @@ type Options struct {
 	AllowShrink bool
 	// Policy is the dataset's effective policy as JSON without secrets, or nil.
 	Policy []byte
+	// ExpectFiles and ExpectBytes are how much there must be at least: a snapshot with less is suspect, whatever AllowShrink says.
+	ExpectFiles, ExpectBytes uint64
+	// Tolerate says which faults of the source are listed and leave the snapshot complete; nil: none. Many goroutines call it at once.
+	Tolerate func(tree.Fault) bool
 	// Workers read and hash files; zero is one for each core. The snapshot does not depend on it.
 	Workers int
 	// Checkpoint is how often what is finished is published as an interrupted snapshot, from which the next run goes on; zero is
@@ -68,6 +72,8 @@ type Result struct {
 	Duration time.Duration
 	// Damaged names packs of the repository that were found damaged, and marked. The snapshot does not need them; older ones may.
 	Damaged []string
+	// Tolerated is how many of the snapshot's faults Options.Tolerate took.
+	Tolerated uint64
 }
 
 // withDefaults returns a copy with its paths in order.

@@ -122,7 +122,7 @@ func (b *run) do(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(b.started)}
+	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(b.started), Tolerated: b.faults.forgiven()}
 	if err := b.report(ctx, res); err != nil {
 		return res, fmt.Errorf("snapshot %s is published and restores, but its report is not stored: %w", snap.Short(), err)
 	}
@@ -170,7 +170,7 @@ func (b *run) manifest(roots []tree.Root, stats tree.Stats) *tree.Manifest {
 		Chains: b.s.Chains(), Completeness: tree.Complete,
 	}
 	m.Faults, m.FaultCount = b.faults.list()
-	if m.FaultCount > 0 {
+	if m.FaultCount > b.faults.forgiven() {
 		m.Completeness = tree.WithFaults
 	}
 	if b.parent != nil {
@@ -179,15 +179,16 @@ func (b *run) manifest(roots []tree.Root, stats tree.Stats) *tree.Manifest {
 	return m
 }
 
-// judge calls the snapshot suspect when it has less than half of what the newest good one of the source had.
+// judge calls the snapshot suspect when it has less than is expected, or less than half of what the newest good one of the source had.
 func (b *run) judge(ctx context.Context, m *tree.Manifest) error {
+	m.Suspect = m.Stats.Files < b.o.ExpectFiles || m.Stats.FileBytes < b.o.ExpectBytes
 	mine, err := b.s.Source(ctx)
 	if err != nil || b.o.AllowShrink {
 		return err
 	}
 	for _, old := range mine {
 		if old.Restorable() && !old.Suspect {
-			m.Suspect = shrunk(m.Stats.FileBytes, old.Stats.FileBytes) || shrunk(m.Stats.Files, old.Stats.Files)
+			m.Suspect = m.Suspect || shrunk(m.Stats.FileBytes, old.Stats.FileBytes) || shrunk(m.Stats.Files, old.Stats.Files)
 			return nil
 		}
 	}

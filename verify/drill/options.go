@@ -45,7 +45,9 @@ type Options struct {
 	FindLastGood bool
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
-	Scratch  Scratch
+	// Objectives returns those of the snapshot that is drilled, which stand in for an RTO or an RPO that is 0. Nil: there are none.
+	Objectives func(*repo.Snapshot) (rto, rpo time.Duration)
+	Scratch    Scratch
 	// Permit says why a snapshot must not be restored into a folder of this host, or nil. Nil permits all.
 	Permit func(s *repo.Snapshot, folder string) error
 	// Keep leaves what was restored and compared in the scratch folder.

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,6 +226,10 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 func (x *run) chosen(c repo.Choice) {
 	s, d := c.Snapshot, x.doc
 	x.known = true
+	if x.o.Objectives != nil {
+		rto, rpo := x.o.Objectives(s)
+		d.RTO.Objective, d.RPO.Objective = cmp.Or(d.RTO.Objective, rto.Seconds()), cmp.Or(d.RPO.Objective, rpo.Seconds())
+	}
 	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), &s.FaultCount
 	d.Complete, d.WindowStart, d.WindowEnd, d.Published = verify.Known(complete(s)), s.Start().UTC(), s.End().UTC(), published(s).UTC()
 	from := d.WindowStart

@@ -182,7 +182,7 @@ func incompleteText(d verify.DrillDocument) string {
 	if d.Faults != nil && *d.Faults > 0 {
 		return fmt.Sprintf("The snapshot is not complete: the backup could not read %s as it was.", count(*d.Faults, "entry of the source", "entries of the source"))
 	}
-	return "The snapshot is suspect: the source had lost more than half since the one before."
+	return "The snapshot is suspect: the source had lost more than half since the one before, or had less than its policy expects."
 }
 
 // doubtsOf returns why a time that was measured under these conditions must not be held against an objective, whether it is within it or

@@ -80,8 +80,8 @@ func (l *look) warnBackups(x *sight) {
 	case b.Late:
 		l.tell(x, Faulty, backup, "has a last snapshot that was stored too late to count; on %s", x.Host)
 	case b.Suspect:
-		l.tell(x, Faulty, l.backupCommand(x.Source, "--allow-shrink"), "lost more than half of what it had before its last backup; when everything is mounted, and it should have, on %s", x.Host)
-	case b.Faults > 0 || b.Completeness != "complete":
+		l.tell(x, Faulty, l.backupCommand(x.Source, "--allow-shrink"), "lost more than half of what it had before its last backup, or has less than its policy expects; when everything is mounted, and it lost what it should, on %s", x.Host)
+	case b.Completeness != "complete": // faults that the policy tolerates leave it so
 		l.tell(x, Faulty, backup, "has faults in its last backup, files that are missing or torn: %d; when they can be read, on %s", b.Faults, x.Host)
 	}
 }
