@@ -28,7 +28,7 @@ func (g *globals) register(f *pflag.FlagSet) {
 	f.StringVar(&g.passwordFile, "password-file", "", "file that holds the password; only its owner may read it (env STORE_PASSWORD_FILE)")
 	f.StringVar(&g.passwordCommand, "password-command", "", "shell command that prints the password (env STORE_PASSWORD_COMMAND)")
 	f.StringVar(&g.keyFile, "key-file", "", "machine key file (env STORE_KEY_FILE); only its owner may read it")
-	f.StringVar(&g.identity, "identity", "", "identity file: secret keys of age, or a recovery kit (env STORE_IDENTITY); only its owner may read it")
+	f.StringVar(&g.identity, "identity", "", "identity file: secret keys of age, an SSH private key without a passphrase, or a recovery kit (env STORE_IDENTITY); only its owner may read it")
 	f.StringVar(&g.cacheDir, "cache-dir", "", "folder for what may be forgotten (env STORE_CACHE_DIR, default ~/.cache/savepoint, /var/cache/savepoint without HOME)")
 	f.BoolVar(&g.noCache, "no-cache", false, "keep nothing on this host; two backups of one source are then not told apart")
 	f.StringVar(&g.retryFor, "retry-for", "", "how long each request to a bucket that fails is repeated: a `DURATION` such as 90s or 1h; 0: not at all (env STORE_RETRY_FOR, default 15m)")

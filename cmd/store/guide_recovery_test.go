@@ -30,7 +30,7 @@ func TestGuideRecovery(t *testing.T) {
 	if ok, err := onDisk(); err != nil || !ok {
 		t.Skipf("drills need a disk: %v", err)
 	}
-	for _, program := range []string{"age", "age-keygen", "python3", "b3sum"} {
+	for _, program := range []string{"age", "age-keygen", "python3", "b3sum", "ssh-keygen"} {
 		if _, err := exec.LookPath(program); err != nil {
 			needtest.Without(t, program, program+" is not installed; `make deps` installs it")
 		}
@@ -56,7 +56,7 @@ func TestGuideRecovery(t *testing.T) {
 	}
 	script = strings.NewReplacer("/srv/", dir+"/srv/", "/etc/savepoint", dir+"/etc", "reader.py ", reader+" ").Replace(script)
 	out := runGuide(t, script, dir, "PATH="+os.Getenv("PATH"), "STORE_REPO="+dir+"/srv/backup", "STORE_PASSWORD_FILE="+dir+"/etc/password")
-	for _, said := range []string{"recovery kit: it works", "recovery kit: last proven ", "age key, post-quantum", `"source": "world@world-1"`} {
+	for _, said := range []string{"recovery kit: it works", "recovery kit: last proven ", "age key, post-quantum", "SSH key, ed25519", `"source": "world@world-1"`} {
 		if !strings.Contains(out, said) {
 			t.Errorf("nothing said %q", said)
 		}

@@ -37,7 +37,7 @@ func (a *app) keyAddCommand() *cobra.Command {
 	f.StringVar(&o.generate, "generate-password", "", "make a password of 130 random bits and write it to the new `FILE`; - prints it")
 	f.StringVar(&o.machineKey, "machine-key", "", "make a machine key and write it to the new `FILE`, for --key-file")
 	f.BoolVar(&o.hybrid, "post-quantum", false, "with --machine-key: a key that also quantum computers do not break; age before 1.3 does not know it")
-	f.StringArrayVar(&o.recipients, "recipient", nil, "public key of age (`age1…` or age1pq1…); may be repeated")
+	f.StringArrayVar(&o.recipients, "recipient", nil, "public key of age (`age1…` or age1pq1…) or of SSH (ssh-ed25519 …, ssh-rsa …); may be repeated")
 	f.StringArrayVar(&o.recipientFiles, "recipient-file", nil, "`FILE` with public keys, a line each; may be repeated")
 	return cmd
 }
@@ -125,7 +125,7 @@ func recipientError(p string, err error) error {
 	if strings.Contains(strings.ToUpper(p), "SECRET") || strings.Contains(p, "PRIVATE") {
 		return hinted(usagef("a secret key was given where a public one belongs"), "`age-keygen -y FILE` prints the public key.")
 	}
-	return hinted(usagef("recipient %s is no public key: %w", printable(p), err), "One of age begins with age1 or age1pq1; `age-keygen -y FILE` prints it.")
+	return hinted(usagef("recipient %s is no public key: %w", printable(p), err), "One of age begins with age1 or age1pq1, and `age-keygen -y FILE` prints it; one of SSH with ssh-ed25519 or ssh-rsa, as in id_ed25519.pub.")
 }
 
 // maxRecipients is how many public keys a file may hold.

@@ -18,9 +18,6 @@ type (
 // maxIdentities is how many keys an identity file may hold: each is tried on each slot.
 const maxIdentities = 32
 
-// errSSH is returned for keys of SSH.
-var errSSH = errors.New("keys of SSH are not known to this program; use a key of age")
-
 // NewMachineKey draws an X25519 key: the text of a machine key file and the recipient of its slot.
 func NewMachineKey() (secret, public string, err error) {
 	i, err := age.GenerateX25519Identity()
