@@ -39,6 +39,9 @@ func (a *app) printHealth(s *health.Status) error {
 		return err
 	}
 	fmt.Fprintf(&b, "\n%s\n%s\n", a.verifyLine(s), a.kitLine(s))
+	for _, line := range a.figureLines(s) {
+		fmt.Fprintln(&b, line)
+	}
 	if len(s.Warnings) > 0 {
 		fmt.Fprintln(&b)
 	}

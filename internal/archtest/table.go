@@ -19,9 +19,11 @@ var allowed = map[string][]string{
 
 	"verify":        {},
 	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
-	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify"},
+	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure"},
 	"verify/probe":  {"verify", "internal/bytesize"},
 	"verify/drill":  {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify", "verify/probe"},
+
+	"verify/measure": {},
 
 	"repo/storage":   {},
 	"repo/storage/*": {"repo/storage"},

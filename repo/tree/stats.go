@@ -1,6 +1,10 @@
 package tree
 
-import "savepoint/internal/wire"
+import (
+	"fmt"
+
+	"savepoint/internal/wire"
+)
 
 // Stats counts what a run did. The keys are those of docs/format.md section
 // 12, the same in manifests and in reports.
@@ -24,3 +28,15 @@ type Stats struct {
 
 // EncodeStats returns the counts as reports carry them.
 func EncodeStats(s *Stats) ([]byte, error) { return wire.Marshal(s) }
+
+// DecodeStats reads the counts that a report carries; none are zeros. Errors are those of package wire.
+func DecodeStats(b []byte) (*Stats, error) {
+	s := new(Stats)
+	if len(b) == 0 {
+		return s, nil
+	}
+	if err := wire.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("counts: %w", err)
+	}
+	return s, nil
+}

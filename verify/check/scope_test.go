@@ -243,7 +243,7 @@ func TestLostOnce(t *testing.T) {
 		remove(t, st, name)
 	}
 	d := verified(t, st, check.Options{})
-	if len(d.Hit) != 1 || !slices.Equal(d.Hit[0].Paths, []string{"/srv/shapes/"}) || d.Structure.TreeChunks < 3 {
+	if len(d.Hit) != 1 || !slices.Equal(d.Hit[0].Paths, []string{"/srv/shapes/"}) || d.Structure.TreeChunks < 2 {
 		t.Errorf("%+v of %+v", d.Hit, d.Structure)
 	}
 }

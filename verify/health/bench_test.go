@@ -11,6 +11,7 @@ import (
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
 	"savepoint/repo/storage/file"
+	"savepoint/repo/tree"
 	"savepoint/verify"
 	"savepoint/verify/health"
 )
@@ -40,10 +41,15 @@ func BenchmarkLook(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		stats, err := tree.EncodeStats(&snap.Stats)
+		if err != nil {
+			b.Fatal(err)
+		}
 		for i := range each {
 			switch {
 			case i%2 == 0:
-				w.put(dataset, host, &record.Report{Kind: record.BackupReport, Manifest: snap.Name, Published: snap.Stored.UnixNano()})
+				w.put(dataset, host, &record.Report{Kind: record.BackupReport, Ran: [2]int64{snap.Window[0], snap.Stored.UnixNano()}, Manifest: snap.Name,
+					Published: snap.Stored.UnixNano(), Stats: stats})
 			case i%50 == 1:
 				var read []record.ReadBack
 				for p := range 200 {

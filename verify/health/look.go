@@ -12,6 +12,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/record"
+	"savepoint/verify/measure"
 )
 
 // Options of Look. The zero value looks at every source.
@@ -28,6 +29,11 @@ type Options struct {
 	Zone *time.Location
 	// Command makes a command to show of arguments; nil: "store" and the arguments.
 	Command func(args ...string) string
+	// Plan is what the configuration says of a source; nil says nothing. Quota is how many bytes the packs may have, 0: not said.
+	Plan  func(dataset, host string) Plan
+	Quota uint64
+	// Prices are what the store charges; none is known of the zero value.
+	Prices measure.Prices
 	// Run is the ID of this run.
 	Run string
 }
@@ -70,6 +76,7 @@ type look struct {
 	now     time.Time // the latest of that and what the storage has shown
 	status  *Status
 	sources map[[2]string]*sight
+	trials  []*report          // drills of any source, oldest first
 	checks  []*report          // verifications, oldest first
 	hit     map[string]*report // by ID the snapshots that lose something, with the last verification that says so and whose damage nothing has seen healed
 	whole   time.Time          // since when every pack has been read back and found whole; zero when that cannot be said
@@ -201,6 +208,7 @@ func (l *look) assign(reports []*report) {
 			x := l.source(rep.Dataset, rep.Host)
 			x.backups, x.seen = append(x.backups, rep), rep.at
 		case record.DrillReport:
+			l.trials = append(l.trials, rep)
 			if l.sources[[2]string{rep.Dataset, rep.Host}] == nil && !cameBack(rep.drill) {
 				continue
 			}
@@ -240,6 +248,7 @@ func (l *look) judge(ctx context.Context, counted bool) error {
 		l.lookAtBackups(x, counted)
 		l.status.Sources = append(l.status.Sources, x.Source)
 	}
+	l.measure(counted)
 	l.warn()
 	slices.SortFunc(l.status.Sources, func(a, b *Source) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), exposedSince(a).Compare(exposedSince(b)), strings.Compare(a.Name(), b.Name()))

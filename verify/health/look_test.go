@@ -25,7 +25,7 @@ const (
 	notRun   = verify.CouldNotRun
 )
 
-var unexported = cmpopts.IgnoreUnexported(health.Source{}, health.Drill{}, health.Check{})
+var unexported = cmpopts.IgnoreUnexported(health.Status{}, health.Source{}, health.Drill{}, health.Check{})
 
 // facts are what the tests look at of a source. Times are of the day's clock; empty is never.
 type facts struct {

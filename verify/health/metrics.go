@@ -60,6 +60,8 @@ type collector struct {
 	checkRun, checkSuccess, findings, checkDamage metric
 	oldest, never, coverage, damaged              metric
 	unreadable, missing, kit                      metric
+
+	figures figureMetrics
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -78,7 +80,10 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 	counter := func(name, help string) metric {
 		return family(prometheus.CounterValue, name, help, "dataset", "class", "host", "result")
 	}
-	return &collector{status: s, o: o,
+	plainCounter := func(name, help string, labels ...string) metric {
+		return family(prometheus.CounterValue, name, help, append([]string{"dataset", "class", "host"}, labels...)...)
+	}
+	return &collector{status: s, o: o, figures: newFigureMetrics(source, plainCounter, gauge),
 		build:   gauge("build_info", "The program that wrote these metrics; always 1.", "version", "goversion"),
 		written: gauge("metrics_written_timestamp_seconds", "When these metrics were written, by the clock of the host that did."),
 		newest:  gauge("storage_newest_timestamp_seconds", "The newest time that the storage has shown of a snapshot or report."),
@@ -122,7 +127,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 	}
 }
 
-// all returns every family.
+// all returns every family but those of figures.
 func (c *collector) all() []metric {
 	return []metric{c.build, c.written, c.newest, c.sources, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
@@ -131,7 +136,7 @@ func (c *collector) all() []metric {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, m := range c.all() {
+	for _, m := range append(c.all(), c.figures.all()...) {
 		to <- m.desc
 	}
 }
@@ -149,10 +154,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		e.source = []string{text(s.Dataset), text(s.Class), text(s.Host)}
 		c.collectBackups(e, s)
 		c.collectDrills(e, s)
+		c.figures.collect(e, s.figures)
 	}
 	if c.o.Repository {
 		e.source = nil
 		c.collectRepository(e)
+		c.figures.collectRepository(e, c.status.figures)
 	}
 }
 

@@ -39,6 +39,9 @@ type report struct {
 	drill *verify.DrillDocument
 	check *verify.CheckDocument // nil for a verification that did not come to its end
 
+	counted *counted // of a backup; nil when it does not say
+	trial   *trial   // of a drill in which everything came back
+
 	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
 	dataLost     bool // of a drill: something of the snapshot itself did not come back as it was
 	lostFile     string
@@ -109,6 +112,7 @@ func decodeReport(s *repo.StoredReport) (*report, error) {
 	var err error
 	switch {
 	case s.Kind == record.BackupReport:
+		r.counted = countedOf(s.Report)
 		return r, nil
 	case s.Kind != record.DrillReport && s.Kind != record.VerifyReport: // of a later program
 		return nil, nil
@@ -156,6 +160,7 @@ func (r *report) decodeDrill() error {
 	r.lostManifest, r.dataLost = manifests > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
 	r.probePassed = probePassed(d)
 	r.probeFailed = d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt+d.Compared.DifferenceCount == 0
+	r.trial = trialOf(d)
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
 		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
 		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}

@@ -23,6 +23,8 @@ type Status struct {
 	Copied      bool         `json:"copied"`                 // a copy made by other means: backups are refused until it is adopted
 	Warnings    []Warning    `json:"warnings"`               // the worst first
 	Run         string       `json:"run"`
+
+	figures *Overall
 }
 
 // KitProof says when a drill proved a recovery kit, of whichever source, and which key slot that opens. The slot may be removed since.
@@ -62,6 +64,7 @@ type Source struct {
 	Drills  []Count `json:"drill_runs"`
 
 	measured *Drill // the last drill that measured a recovery time
+	figures  *Figures
 }
 
 // LastMeasured returns the last drill in which everything came back, under conditions that allow to hold its time against an objective; nil when
@@ -81,6 +84,7 @@ const (
 	NoPoint       State = "no recovery point" // nothing complete to go back to
 	Stopped       State = "stopped"           // backups came at intervals, and now none has for long
 	Faulty        State = "faults"            // the last backup is not what a backup should be
+	Unusual       State = "unusual"           // the last backup is, compared with earlier ones
 	DrillMissed   State = "objective missed"  // by the last drill
 	DrillFailed   State = "drill failed"      // it could not run
 	NeverDrilled  State = "never drilled"

@@ -12,7 +12,7 @@ import (
 )
 
 // states are in order of rank.
-var states = []State{Damaged, NeverBackedUp, NoPoint, Stopped, Faulty, DrillMissed, DrillFailed, NeverDrilled, Good}
+var states = []State{Damaged, NeverBackedUp, NoPoint, Stopped, Faulty, Unusual, DrillMissed, DrillFailed, NeverDrilled, Good}
 
 func rank(s State) int { return slices.Index(states, s) }
 
@@ -29,6 +29,7 @@ func (l *look) warn() {
 	for _, x := range l.sources {
 		l.warnBackups(x)
 		l.warnDrills(x)
+		l.warnFigures(x)
 	}
 	l.warnClock()
 	slices.SortStableFunc(l.status.Warnings, func(a, b Warning) int {

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"savepoint/repo"
+	"savepoint/repo/record"
+	"savepoint/repo/tree"
+	"savepoint/verify"
+	"savepoint/verify/health"
+)
+
+// night backs up with a report, and drills what was backed up on a machine that takes so many seconds.
+func (h *history) night(host string, seconds float64) {
+	h.t.Helper()
+	stats := tree.Stats{Files: 100, FileBytes: 1 << 30, ChangedFiles: 1, NewBytes: 4 << 20, NewPackBytes: 1 << 20}
+	var snap *repo.Snapshot
+	err := h.repo.Write(h.t.Context(), "world", host, func(ctx context.Context, s *repo.Session) (err error) {
+		snap, err = s.Commit(ctx, &tree.Manifest{Mode: tree.Incremental, Completeness: tree.Complete, Stats: stats, Roots: []tree.Root{{Path: "/srv", Entry: tree.Entry{Type: tree.Directory}}}})
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b, err := tree.EncodeStats(&stats)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.put("world", host, &record.Report{Kind: record.BackupReport, Ran: [2]int64{snap.Window[0], snap.Stored.UnixNano()}, Manifest: snap.Name, Published: snap.Stored.UnixNano(), Stats: b})
+	d := &verify.DrillDocument{Verdict: verify.Restored, Dataset: "world", Host: host, Snapshot: snap.ID(), Incident: h.now, WindowStart: snap.Start(), WindowEnd: snap.End(), Complete: verify.Yes,
+		RTO: verify.Recovery{Seconds: seconds, Judged: true}, Restored: verify.Restore{Files: 100, Bytes: 1 << 30}, Conditions: verify.Conditions{Full: true, Alone: verify.Yes, Throttled: verify.No, CPUs: 2}}
+	if b, err = verify.Encode(d); err != nil {
+		h.t.Fatal(err)
+	}
+	h.put("world", host, &record.Report{Kind: record.DrillReport, Ran: [2]int64{h.now.UnixNano(), h.now.UnixNano()}, Document: b})
+	check := &verify.CheckDocument{Level: "structure", Complete: true, Structure: verify.Structure{Packs: 1, PackBytes: uint64(h.now.Sub(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)).Hours()) << 26}}
+	if b, err = verify.Encode(check); err != nil {
+		h.t.Fatal(err)
+	}
+	h.put("", host, &record.Report{Kind: record.VerifyReport, Ran: [2]int64{h.now.UnixNano(), h.now.UnixNano()}, Document: b})
+}
+
+func (h *history) put(dataset, host string, rep *record.Report) {
+	h.t.Helper()
+	if err := h.repo.PutReport(h.t.Context(), dataset, host, rep); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestFigureLines compares all lines of figures over time with what they should say.
+func TestFigureLines(t *testing.T) {
+	h := newHistory(t)
+	plan := func(string, string) health.Plan {
+		return health.Plan{Objective: 30 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(26 * time.Hour) }}
+	}
+	lines := func() []string {
+		t.Helper()
+		s, err := health.Look(t.Context(), h.repo, health.Options{Now: func() time.Time { return h.now }, Plan: plan, Quota: 100 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &app{zone: time.UTC}
+		var text bytes.Buffer
+		a.out = &text
+		if err := a.printHealth(s); err != nil {
+			t.Fatal(err)
+		}
+		got := a.figureLines(s)
+		if !strings.Contains(text.String(), strings.Join(got, "\n")) {
+			t.Errorf("they are not in the text:\n%s", text.String())
+		}
+		return got
+	}
+	h.night("world-1", 60)
+	if got := lines(); len(got) > 0 {
+		t.Errorf("after one night there is nothing to say: %q", got)
+	}
+	for i := range 9 {
+		h.now = h.now.Add(24 * time.Hour)
+		if i != 5 {
+			h.night("world-1", 60+float64(i))
+		}
+	}
+	h.night("world-2\x1b", 60)
+	want := []string{
+		"exposure within 30 days: at worst 2d, of world@world-1 at 2026-11-27 02:00:00 UTC; over its objective 1 time, for 18h in all",
+		"expected backups that did not come within 30 days: 1 of world@world-1, the last at 2026-11-26 02:00:00 UTC",
+		`predicted RTO, not measured: 1m02s for world@world-1, between 57s and 1m08s by 10 drills`,
+		"packs: 42 GiB, growing by 1.5 GiB a day (1.5 GiB to 1.5 GiB); predicted to be full 2027-01-06 at the earliest",
+		`new hosts within 7 days: "world-2\x1b"`,
+	}
+	got := lines()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

@@ -1,0 +1,111 @@
+package measure
+
+import "time"
+
+// Assumed are the times of a recovery that no drill measures: until somebody noticed, until it was decided to restore, and until traffic is on
+// what was restored. They come from the configuration.
+type Assumed struct{ Detect, Decide, Cutover time.Duration }
+
+// Total returns the recovery time from the incident on: what a drill measured (the technical one, from the order until the data is back) and
+// what is assumed. Nil: nothing is assumed, so the total is not known.
+func Total(technical time.Duration, a *Assumed) *time.Duration {
+	if a == nil || min(technical, a.Detect, a.Decide, a.Cutover) < 0 {
+		return nil
+	}
+	t := technical + a.Detect + a.Decide + a.Cutover
+	return &t
+}
+
+// Restored is what a drill brought back and compared, as it should be.
+type Restored struct {
+	At    time.Time
+	Bytes uint64
+	Since uint64 // bytes that backups have added to the source since the snapshot it restored
+	Probe bool   // a probe passed in it
+}
+
+// Coverage is the share of a source's live bytes that drills restored. It is a lower bound: bytes of several drills are not added up, for they
+// may be the same ones, and all that was added since counts as live.
+type Coverage struct {
+	Live     uint64
+	Restored uint64 // by some drill
+	Probed   uint64 // by one whose probe passed
+}
+
+// Cover returns the coverage of a source whose newest snapshot has so many bytes, by drills since a moment.
+func Cover(live uint64, drills []Restored, since time.Time) Coverage {
+	c := Coverage{Live: live}
+	for _, d := range drills {
+		if d.At.Before(since) {
+			continue
+		}
+		b := min(d.Bytes, live-min(live, d.Since))
+		c.Restored = max(c.Restored, b)
+		if d.Probe {
+			c.Probed = max(c.Probed, b)
+		}
+	}
+	return c
+}
+
+// Plus returns the coverage of two sources together. Sums stop at the largest number.
+func (c Coverage) Plus(o Coverage) Coverage {
+	return Coverage{sum(c.Live, o.Live), sum(c.Restored, o.Restored), sum(c.Probed, o.Probed)}
+}
+
+// Ratios returns the shares that were restored, and restored and probed; false when there is nothing that could be.
+func (c Coverage) Ratios() (restored, probed float64, ok bool) {
+	if c.Live == 0 {
+		return 0, 0, false
+	}
+	return float64(c.Restored) / float64(c.Live), float64(c.Probed) / float64(c.Live), true
+}
+
+func sum(a, b uint64) uint64 {
+	if s := a + b; s >= a {
+		return s
+	}
+	return ^uint64(0)
+}
+
+// Pack is what the ledger of verifications says of a pack: when it was read back last and found whole; zero when it never was.
+type Pack struct {
+	Bytes uint64
+	Read  time.Time
+}
+
+// Debt is what reading back owes.
+type Debt struct {
+	Oldest     *time.Time // when the pack was read that was not for the longest time; nil while one never was, and without packs
+	Never      uint64     // packs that never were
+	NeverBytes uint64
+	Ratio      *float64 // share of bytes read back since the moment that was asked for; nil without bytes
+}
+
+// Owed returns what is owed of packs.
+func Owed(packs []Pack, since time.Time) Debt {
+	var d Debt
+	var all, read uint64
+	for _, p := range packs {
+		all = sum(all, p.Bytes)
+		switch {
+		case p.Read.IsZero():
+			d.Never++
+			d.NeverBytes = sum(d.NeverBytes, p.Bytes)
+			continue
+		case d.Oldest == nil || p.Read.Before(*d.Oldest):
+			d.Oldest = &p.Read
+		}
+		if !p.Read.Before(since) {
+			read = sum(read, p.Bytes)
+		}
+	}
+	if d.Never > 0 {
+		d.Oldest = nil
+	}
+	if all > 0 {
+		r := float64(read) / float64(all)
+		d.Ratio = &r
+	}
+	return d
+}
