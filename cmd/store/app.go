@@ -46,7 +46,9 @@ type app struct {
 
 	// found is the worst that a command met and went on after; message says what.
 	found int
-	ran   bool // a command began: errors before it are those of usage
+	// verdict is the exit code whatever was found, of an output that has exit codes of its own; nil: it has none.
+	verdict *int
+	ran     bool // a command began: errors before it are those of usage
 }
 
 // Main runs the program and returns its exit code. args begins with the program's name.
@@ -108,7 +110,10 @@ func interrupted(err error) error {
 // finish reports the error of a command, if any, and returns the exit code.
 func (a *app) finish(err error) int {
 	a.noteDamage()
-	if err == nil {
+	switch {
+	case a.verdict != nil:
+		return *a.verdict
+	case err == nil:
 		return a.found
 	}
 	code := exitCode(err)

@@ -6,22 +6,37 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"savepoint/repo"
 	"savepoint/verify/health"
+	"savepoint/verify/health/serve"
+	"savepoint/verify/measure"
 )
 
 // The formats of health.
 const (
 	formatText       = "text"
+	formatJSON       = "json"
 	formatPrometheus = "prometheus"
+	formatNagios     = "nagios"
+	formatHTML       = "html"
+	formatJUnit      = "junit"
 )
+
+// formats are all of them.
+var formats = []string{formatText, formatJSON, formatPrometheus, formatNagios, formatHTML, formatJUnit}
 
 type healthOptions struct {
 	format, textfile string
+	push, ping       string
+	listen           string
+	refresh          time.Duration
+	refreshed        bool // it was given
+	pinged           bool // what there was to tell was told
 	dataset, host    string
 	allHosts         bool
 }
@@ -33,92 +48,177 @@ func (a *app) healthCommand() *cobra.Command {
 		Short: "Say when each source was last backed up, and when a restore was last proven",
 		Long: "health says when each source was last backed up, what would be lost now, when a restore was last proven and how\n" +
 			"long it took, and what verifications found. It reads lists, manifests and reports, and writes nothing.\n\n" +
-			"Metrics are those of this host's sources, or with --all-hosts those of all, and of the repository as a whole:\n" +
-			"one place alone should export these. docs/operations.md has every metric, and rules that alert on them.",
+			"Metrics and pings are about this host's sources, or with --all-hosts about those of all, and metrics then about\n" +
+			"the repository as a whole: one place alone should export these. docs/operations.md has every metric, rules that\n" +
+			"alert on them, and how to set up each output. --format nagios exits as Nagios wants: 0, 1, 2 or 3.",
 		Args: cobra.NoArgs,
-		RunE: a.action(func(ctx context.Context, _ []string) error { return a.runHealth(ctx, o) }),
+		RunE: a.healthAction(&o),
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if o.format == formatNagios {
+			a.nagiosFailed(err)
+		}
+		return err
+	})
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "", "text or prometheus (default text; with --textfile nothing is printed)")
+	f.StringVar(&o.format, "format", "", "text, json, prometheus, nagios, html or junit (default text; with --textfile, --push or --ping nothing is printed)")
 	f.StringVar(&o.textfile, "textfile", "", "write metrics to this `FILE`, whole or not at all: NAME.prom in the folder of node_exporter's textfile collector")
+	f.StringVar(&o.push, "push", "", "put metrics to this `URL` of a Pushgateway, with the grouping key in its path (env STORE_PUSH_USER and STORE_PUSH_PASSWORD, or STORE_PUSH_TOKEN)")
+	f.StringVar(&o.ping, "ping", "", "get this `URL` when nothing is critical, else post what is to URL/fail")
+	f.StringVar(&o.listen, "listen", "", "serve /metrics, /healthz and a page at this `ADDRESS` until a signal: PORT or HOST:PORT; without a host 127.0.0.1")
+	f.DurationVar(&o.refresh, "refresh", serve.DefaultRefresh, "with --listen, how long after one look at the repository the next begins")
 	f.StringVar(&o.dataset, "dataset", "", "only of this dataset")
 	f.StringVar(&o.host, "host", "", "only of this host")
-	f.BoolVar(&o.allHosts, "all-hosts", false, "metrics of all hosts and of the repository")
+	f.BoolVar(&o.allHosts, "all-hosts", false, "metrics and pings of all hosts, and metrics of the repository")
 	return cmd
 }
 
-// check refuses what cannot be meant.
-func (o healthOptions) check(json bool) error {
-	metrics := o.textfile != "" || o.format == formatPrometheus
-	switch {
-	case o.format != "" && o.format != formatText && o.format != formatPrometheus:
-		return usagef("--format %q: text or prometheus", o.format)
-	case json && o.format != "":
-		return usagef("--json and --format contradict each other")
-	case o.allHosts && o.host != "":
-		return usagef("--all-hosts and --host contradict each other")
-	case o.allHosts && o.dataset != "" && metrics:
-		return usagef("--all-hosts and --dataset contradict each other: the series of the repository are of all datasets")
+// healthAction is action, with what the outputs need that tell of errors too.
+func (a *app) healthAction(o *healthOptions) func(*cobra.Command, []string) error {
+	run := a.action(func(ctx context.Context, _ []string) error { return a.runHealth(ctx, o) })
+	return func(cmd *cobra.Command, args []string) error {
+		a.g.json = a.g.json || o.format == formatJSON
+		o.refreshed = cmd.Flags().Changed("refresh")
+		err := run(cmd, args)
+		if err != nil && context.Cause(cmd.Context()) == errInterrupted {
+			err = interrupted(err)
+		}
+		switch {
+		case err == nil:
+		case o.format == formatNagios:
+			a.nagiosFailed(err)
+			return nil
+		case o.ping != "" && !o.pinged && exitCode(err) != exitInterrupted && o.check(a.g.json, a.getenv) == nil:
+			return errors.Join(err, a.pingFailed(cmd.Context(), *o, err))
+		}
+		return err
 	}
-	if o.textfile != "" && filepath.Ext(o.textfile) != ".prom" {
-		return hinted(usagef("--textfile %s: node_exporter reads only files whose names end with .prom", printable(o.textfile)), "Nothing was written. Name it so: --textfile %s",
-			shellQuote(strings.TrimSuffix(o.textfile, filepath.Ext(o.textfile))+".prom"))
-	}
-	if fi, err := os.Lstat(o.textfile); o.textfile != "" && err == nil && !fi.Mode().IsRegular() { // a link would be replaced, not what it points to
-		return usagef("--textfile %q is no regular file", o.textfile)
-	}
-	return nil
 }
 
-// metricsAlone reports whether nothing is wanted for people.
-func (o healthOptions) metricsAlone() bool {
-	return o.format == formatPrometheus || o.format == "" && o.textfile != ""
-}
-
-func (a *app) runHealth(ctx context.Context, o healthOptions) error {
-	if err := o.check(a.g.json); err != nil {
+func (a *app) runHealth(ctx context.Context, o *healthOptions) error {
+	if err := o.check(a.g.json, a.getenv); err != nil {
 		return err
 	}
 	here, err := a.hostname("")
 	if err != nil && o.host == "" && !o.allHosts {
 		return err
 	}
+	if o.listen != "" {
+		return a.serveHealth(ctx, *o, here)
+	}
 	r, err := a.openRepo(ctx)
 	if err != nil {
 		return err
 	}
 	host := o.host
-	if o.metricsAlone() && !a.g.json && !o.allHosts {
+	if o.silent() && !a.g.json && !o.allHosts {
 		host = first(host, here)
 	}
-	zone := a.zone
-	if a.g.json {
-		zone = time.UTC
-	}
-	status, err := health.Look(ctx, r, health.Options{Now: a.now, Dataset: o.dataset, Host: host, Expected: a.expected(here), Here: here, Zone: zone,
-		Command: a.runnable, Run: a.runID})
+	status, err := health.Look(ctx, r, a.lookOptions(o.dataset, host, here))
 	if err != nil {
 		return err
 	}
-	if len(status.Sources) == 0 && (o.dataset != "" || o.host != "" && !o.metricsAlone()) { // metrics tell themselves that a host has none
+	if len(status.Sources) == 0 && (o.dataset != "" || o.host != "" && !o.silent()) { // metrics tell themselves that a host has none
 		return hinted(usagef("nothing is known of %s", sourceText(o.dataset, o.host)), "Nothing was written. `store health` lists every source, `store snapshots` what there is of each.")
 	}
-	if o.textfile != "" || o.format == formatPrometheus {
-		if err := a.exportHealth(status, o, here); err != nil {
+	a.found = worst(a.found, status.ExitCode)
+	var pushed error
+	if o.exports() {
+		if pushed, err = a.exportHealth(ctx, status, *o, here); err != nil {
 			return err
 		}
 	}
-	a.found = worst(a.found, status.ExitCode)
+	if err := a.printHealthAs(status, *o, r); err != nil {
+		return err
+	}
+	if o.ping != "" {
+		o.pinged = true
+		return errors.Join(pushed, a.pingHealth(ctx, o.narrow(withDamage(status, r, a.runnable), here), *o))
+	}
+	return pushed
+}
+
+// lookOptions are those of a look at the sources of a dataset and a host, from the host here.
+func (a *app) lookOptions(dataset, host, here string) health.Options {
+	o := health.Options{Now: a.now, Dataset: dataset, Host: host, Expected: a.expected(here), Here: here, Zone: a.zone, Command: a.runnable, Run: a.runID,
+		Plan: a.planOf, Prices: a.prices()}
+	if a.g.json {
+		o.Zone = time.UTC
+	}
+	return o
+}
+
+// planOf returns what the configuration says of a source.
+func (a *app) planOf(dataset, _ string) health.Plan {
+	var plan health.Plan
+	e := a.config.Datasets[dataset]
+	if e == nil {
+		return plan
+	}
+	plan.RPO, plan.RTO = e.Objectives.RPO, e.Objectives.RTO
+	if e.Schedule != nil {
+		plan.Next, plan.Interval = e.Schedule.Next, e.Schedule.MaxGap()
+	}
+	if r := e.Recovery; r.Detect != nil && r.Decide != nil && r.Cutover != nil {
+		plan.Assumed = &measure.Assumed{Detect: *r.Detect, Decide: *r.Decide, Cutover: *r.Cutover}
+	}
+	return plan
+}
+
+// prices returns what the configuration says that the store charges. The configuration has checked them.
+func (a *app) prices() measure.Prices {
+	price := func(f float64) measure.Price {
+		p, err := measure.ParsePrice(strconv.FormatFloat(f, 'f', -1, 64))
+		if err != nil || f == 0 {
+			return measure.Price{}
+		}
+		return p
+	}
+	p := a.config.Prices
+	if p == nil {
+		return measure.Prices{}
+	}
+	return measure.Prices{GBMonth: price(p.GBMonth), GBOut: price(p.GBOut), Per1000Requests: price(p.Per1000Requests)}
+}
+
+// printHealthAs prints a status in the format that is wanted, if one is.
+func (a *app) printHealthAs(status *health.Status, o healthOptions, r *repo.Repo) error {
 	switch {
 	case a.g.json:
 		return a.printJSON(status)
-	case !o.metricsAlone():
+	case o.format == formatNagios:
+		return a.printNagios(withDamage(status, r, a.runnable))
+	case o.format == formatHTML:
+		return a.write(a.healthPage(withDamage(status, r, a.runnable), pageOptions{}))
+	case o.format == formatJUnit:
+		return a.write(junitReport(withDamage(status, r, a.runnable)))
+	case !o.silent() && o.format != formatPrometheus:
 		return a.printHealth(status)
 	}
 	for _, u := range status.Unreadable { // the metrics of one host do not say it
 		a.warnf("%s", printable(u.Message))
 	}
 	return nil
+}
+
+// write prints what was made without an error.
+func (a *app) write(text []byte, err error) error {
+	if err == nil {
+		_, err = a.out.Write(text)
+	}
+	return err
+}
+
+// withDamage returns a status that says that config is damaged, if it is: Look has not read it.
+func withDamage(status *health.Status, r *repo.Repo, command func(...string) string) *health.Status {
+	err := r.ReadOnly()
+	if !errors.Is(err, repo.ErrCorrupt) {
+		return status
+	}
+	out := *status
+	w := health.Warning{State: health.Damaged, Message: oneLine(err), Next: command("verify")}
+	out.Warnings = append([]health.Warning{w}, status.Warnings...)
+	return &out
 }
 
 // expected returns the sources that the configuration names, and those datasets of it without hosts of which something is there on this host:
@@ -155,32 +255,58 @@ func exportedWhere(o healthOptions, here string) string {
 	return " from the host " + printable(first(o.host, here))
 }
 
-// exportHealth writes the metrics to the file or to stdout.
-func (a *app) exportHealth(status *health.Status, o healthOptions, here string) error {
-	exported := *status
-	if !o.allHosts {
-		exported.Sources = nil
-		for _, s := range status.Sources {
-			if s.Host == first(o.host, here) {
-				exported.Sources = append(exported.Sources, s)
-			}
+// narrow returns a status with the sources and warnings alone that metrics and pings are about: those of a host, and those of the repository.
+func (o healthOptions) narrow(s *health.Status, here string) *health.Status {
+	if o.allHosts {
+		return s
+	}
+	host, out := first(o.host, here), *s
+	out.Sources, out.Warnings = nil, nil
+	for _, x := range s.Sources {
+		if x.Host == host {
+			out.Sources = append(out.Sources, x)
 		}
 	}
-	if len(exported.Sources) == 0 {
+	for _, w := range s.Warnings {
+		if w.Host == host || w.Dataset == "" {
+			out.Warnings = append(out.Warnings, w)
+		}
+	}
+	return &out
+}
+
+// metricsText returns the metrics of a status. up is nil where they are made once.
+func (o healthOptions) metricsText(s *health.Status, here string, at time.Time, up *bool) ([]byte, error) {
+	var text bytes.Buffer
+	err := health.WriteMetrics(&text, o.narrow(s, here), health.MetricsOptions{Repository: o.allHosts, Version: version, Written: at, Up: up})
+	return text.Bytes(), err
+}
+
+// exportHealth writes the metrics to the file or to stdout, and pushes them. An error of the push is told apart: all else can be done after it.
+func (a *app) exportHealth(ctx context.Context, status *health.Status, o healthOptions, here string) (pushed, err error) {
+	if len(o.narrow(status, here).Sources) == 0 {
 		a.warnf("no source is exported: nothing was backed up%s, and no dataset of the configuration is there", exportedWhere(o, here))
 	}
-	var text bytes.Buffer
-	err := health.WriteMetrics(&text, &exported, health.MetricsOptions{Repository: o.allHosts, Version: version, Written: a.now()})
+	text, err := o.metricsText(status, here, a.now(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if o.textfile == "" {
-		_, err := a.out.Write(text.Bytes())
-		return err
+	switch {
+	case o.textfile != "":
+		err = writeTextfile(o.textfile, text)
+	case o.format == formatPrometheus:
+		_, err = a.out.Write(text)
 	}
-	path, err := filepath.Abs(o.textfile)
+	if err == nil && o.push != "" {
+		pushed = a.pushHealth(ctx, text, o)
+	}
+	return pushed, err
+}
+
+func writeTextfile(name string, text []byte) error {
+	path, err := filepath.Abs(name)
 	if err == nil {
-		err = health.WriteTextfile(path, text.Bytes())
+		err = health.WriteTextfile(path, text)
 	}
 	var perr *os.PathError
 	if errors.As(err, &perr) {

@@ -57,7 +57,7 @@ func (h *history) put(dataset, host string, rep *record.Report) {
 func TestFigureLines(t *testing.T) {
 	h := newHistory(t)
 	plan := func(string, string) health.Plan {
-		return health.Plan{Objective: 30 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(26 * time.Hour) }}
+		return health.Plan{RPO: 30 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(26 * time.Hour) }}
 	}
 	lines := func() []string {
 		t.Helper()

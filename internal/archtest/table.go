@@ -17,11 +17,13 @@ var allowed = map[string][]string{
 	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record"},
 	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
 
-	"verify":        {},
-	"verify/check":  {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
-	"verify/health": {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure"},
-	"verify/probe":  {"verify", "internal/bytesize"},
-	"verify/drill":  {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify", "verify/probe"},
+	"verify":              {},
+	"verify/check":        {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
+	"verify/health":       {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure"},
+	"verify/health/send":  {},
+	"verify/health/serve": {"verify/health"},
+	"verify/probe":        {"verify", "internal/bytesize"},
+	"verify/drill":        {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify", "verify/probe"},
 
 	"verify/measure": {},
 

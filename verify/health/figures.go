@@ -14,9 +14,10 @@ import (
 
 // Plan is what the configuration says of a source. The zero value says nothing: figures that need it are not known then.
 type Plan struct {
-	Objective time.Duration             // how much may be lost, 0: not said
-	Next      func(time.Time) time.Time // the first time after a moment at which a backup should run; nil: not said
-	Assumed   *measure.Assumed          // times of a recovery that no drill measures
+	RPO, RTO time.Duration             // objectives; 0: not said
+	Interval time.Duration             // the longest between two backups that should run; 0: not said
+	Next     func(time.Time) time.Time // the first time after a moment at which a backup should run; nil: not said
+	Assumed  *measure.Assumed          // times of a recovery that no drill measures
 }
 
 // Trust is how far a recovery point is relied on.
@@ -34,6 +35,7 @@ var trusts = []Trust{Committed, Verified, Restored, Drilled}
 
 // Figures are what reports and snapshots say of a source over time; docs/operations.md defines them. What is not known is nil or empty.
 type Figures struct {
+	Plan Plan // what the configuration says
 	// Exposure is over Window, by trust. That of committed points is one of reports, which stay when snapshots are forgotten.
 	Exposure map[Trust]*measure.Exposure
 	Breached *time.Duration // for how long the objective was exceeded since the first report
@@ -126,16 +128,16 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 	if l.o.Plan != nil {
 		plan = l.o.Plan(x.Dataset, x.Host)
 	}
-	f := &Figures{Exposure: map[Trust]*measure.Exposure{}}
+	f := &Figures{Plan: plan, Exposure: map[Trust]*measure.Exposure{}}
 	points := x.points(checks)
-	window := measure.Period{From: l.now.Add(-Window), To: l.now, Objective: plan.Objective}
+	window := measure.Period{From: l.now.Add(-Window), To: l.now, Objective: plan.RPO}
 	for _, t := range trusts {
 		if e := measure.Expose(points[t], window); e != nil {
 			f.Exposure[t] = e
 		}
 	}
 	f.lost(x.RecoveryPoint, l.now)
-	if ever := measure.Expose(points[Committed], measure.Period{To: l.now, Objective: plan.Objective}); ever != nil && plan.Objective > 0 && all {
+	if ever := measure.Expose(points[Committed], measure.Period{To: l.now, Objective: plan.RPO}); ever != nil && plan.RPO > 0 && all {
 		f.Breached = &ever.Breached
 	}
 	var there []measure.Point

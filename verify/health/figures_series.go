@@ -6,6 +6,7 @@ import "time"
 type figureMetrics struct {
 	gap, breaches, breached, granularity, coverage, missed metric
 	predicted, total, growth, unusual, setBack             metric
+	rpo, rto, interval                                     metric // what is wanted
 
 	stored, repoGrowth, full, newHosts, outdated metric
 }
@@ -27,6 +28,10 @@ func newFigureMetrics(source, counter, gauge family) figureMetrics {
 		unusual:     source("backup_anomaly", "1 if the last backup is unusual in this way, compared with earlier ones.", "kind"),
 		setBack:     source("storage_clock_set_back_seconds", "By how much the storage's clock was set back between two backups, at most."),
 
+		rpo:      source("objective_rpo_seconds", "How much may be lost, as the configuration says."),
+		rto:      source("objective_rto_seconds", "How long a recovery may take, as the configuration says."),
+		interval: source("schedule_expected_interval_seconds", "The longest time between two backups that the schedule in the configuration leaves."),
+
 		stored:     gauge("repo_stored_bytes", "Bytes of all packs, as the last verification counted them that could tell growth."),
 		repoGrowth: gauge("repo_growth_bytes_per_day", "Bytes by which the packs grow in a day, the median and the band of the slopes between two days.", "quantile"),
 		full:       gauge("repo_forecast_full_timestamp_seconds", "Predicted: when the quota will be reached, at each quantile of the growth.", "quantile"),
@@ -36,7 +41,7 @@ func newFigureMetrics(source, counter, gauge family) figureMetrics {
 }
 
 func (m *figureMetrics) all() []metric {
-	return []metric{m.gap, m.breaches, m.breached, m.granularity, m.coverage, m.missed, m.predicted, m.total, m.growth, m.unusual, m.setBack,
+	return []metric{m.gap, m.breaches, m.breached, m.granularity, m.coverage, m.missed, m.predicted, m.total, m.growth, m.unusual, m.setBack, m.rpo, m.rto, m.interval,
 		m.stored, m.repoGrowth, m.full, m.newHosts, m.outdated}
 }
 
@@ -52,6 +57,14 @@ const (
 func (m *figureMetrics) collect(e emitter, f *Figures) {
 	if f == nil {
 		return
+	}
+	for _, w := range []struct {
+		m metric
+		d time.Duration
+	}{{m.rpo, f.Plan.RPO}, {m.rto, f.Plan.RTO}, {m.interval, f.Plan.Interval}} {
+		if w.d > 0 {
+			e.emit(w.m, w.d.Seconds())
+		}
 	}
 	for _, t := range trusts {
 		if x := f.Exposure[t]; x != nil && x.Closed > 0 {

@@ -80,7 +80,7 @@ func TestExposureOverTime(t *testing.T) {
 		w.wait(time.Duration(pause * float64(time.Hour)))
 	}
 	plan := func(string, string) health.Plan {
-		return health.Plan{Objective: 2 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(time.Hour).Add(time.Hour) }}
+		return health.Plan{RPO: 2 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(time.Hour).Add(time.Hour) }}
 	}
 	look := func() (*measure.Exposure, *health.Figures) {
 		t.Helper()

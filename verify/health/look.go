@@ -281,7 +281,8 @@ func (l *look) fillDocuments(ctx context.Context) error {
 		}
 	}
 	for _, x := range l.status.Sources {
-		for _, d := range []*Drill{x.LastDrill, x.LastProven, x.UnhealedDamage} {
+		x.Measured = x.measured
+		for _, d := range []*Drill{x.LastDrill, x.LastProven, x.Measured, x.UnhealedDamage} {
 			if d != nil {
 				fill(&d.Document, d.rep)
 			}

@@ -18,6 +18,8 @@ type MetricsOptions struct {
 	Version string
 	// Written is when the series are made, by this host's clock: who reads them compares it with its own.
 	Written time.Time
+	// Up says whether the last try to make them succeeded, where they are made again and again; nil is not exported.
+	Up *bool
 }
 
 // WriteMetrics writes a status in the text format of Prometheus.
@@ -49,7 +51,7 @@ type collector struct {
 	status *Status
 	o      MetricsOptions
 
-	build, written, newest, sources metric
+	build, written, newest, sources, up metric
 
 	published, success, lastStatus                            metric
 	bytes, newBytes, newStored, files, faults, seconds        metric
@@ -88,6 +90,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		written: gauge("metrics_written_timestamp_seconds", "When these metrics were written, by the clock of the host that did."),
 		newest:  gauge("storage_newest_timestamp_seconds", "The newest time that the storage has shown of a snapshot or report."),
 		sources: gauge("exported_sources", "Sources in this file."),
+		up:      gauge("metrics_up", "1 if the last try of a server to make these metrics again succeeded; else they are older ones."),
 
 		published:  source("backup_last_published_timestamp_seconds", "When the last snapshot was published, whatever it is worth; 0 if never."),
 		success:    source("backup_last_success_timestamp_seconds", "When the last complete, timely and unsuspicious snapshot was published; 0 if never."),
@@ -129,7 +132,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 
 // all returns every family but those of figures.
 func (c *collector) all() []metric {
-	return []metric{c.build, c.written, c.newest, c.sources, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
+	return []metric{c.build, c.written, c.newest, c.sources, c.up, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
 		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit}
 }
@@ -150,6 +153,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		e.emit(c.newest, seconds(c.status.Newest))
 	}
 	e.emit(c.sources, float64(len(c.status.Sources)))
+	if c.o.Up != nil {
+		e.emit(c.up, number(*c.o.Up))
+	}
 	for _, s := range c.status.Sources {
 		e.source = []string{text(s.Dataset), text(s.Class), text(s.Host)}
 		c.collectBackups(e, s)

@@ -42,23 +42,25 @@ type Source struct {
 	State   State  `json:"state"`
 	// LastBackup is the snapshot that was published last, whatever it is worth; interrupted ones only when a backup has not been
 	// finished since.
-	LastBackup *Backup `json:"last_backup,omitempty"`
+	LastBackup *Backup `json:"last_backup"`
 	// RecoveryPoint is the newest snapshot that is complete, on time, not suspect, and not damaged as far as is known: what was written
 	// after its start would be lost.
-	RecoveryPoint *Backup `json:"recovery_point,omitempty"`
+	RecoveryPoint *Backup `json:"recovery_point"`
 	// LastSuccess is when the last backup was published that was worth that, also when it has been forgotten since.
-	LastSuccess *time.Time `json:"last_success_at,omitempty"`
+	LastSuccess *time.Time `json:"last_success_at"`
 	// LastReport is the last backup that left a report. One that failed leaves none.
-	LastReport *Report `json:"last_report,omitempty"`
+	LastReport *Report `json:"last_report"`
 	// LastDrill is the last drill of the newest data, and LastProven the last one whose verdict is that everything came back. One of an
 	// older moment (--at) is either only when there is none of the newest data.
-	LastDrill  *Drill `json:"last_drill,omitempty"`
-	LastProven *Drill `json:"last_proven,omitempty"`
+	LastDrill  *Drill `json:"last_drill"`
+	LastProven *Drill `json:"last_proven"`
+	// Measured is LastMeasured.
+	Measured *Drill `json:"last_measured"`
 	// Restored and Drilled are the starts of the newest recovery points that a drill restored, and that a probe passed as well.
-	Restored *time.Time `json:"restored_point_at,omitempty"`
-	Drilled  *time.Time `json:"drilled_point_at,omitempty"`
+	Restored *time.Time `json:"restored_point_at"`
+	Drilled  *time.Time `json:"drilled_point_at"`
 	// UnhealedDamage is the last drill that found damage which nothing has seen healed since.
-	UnhealedDamage *Drill `json:"unhealed_damage,omitempty"`
+	UnhealedDamage *Drill `json:"unhealed_damage"`
 	// Backups and Drills count reports by result. They are empty when reports cannot be read: then the counts are not known.
 	Backups []Count `json:"backup_runs"`
 	Drills  []Count `json:"drill_runs"`
@@ -82,6 +84,7 @@ const (
 	Damaged       State = "damage"            // a drill found it, and no later one saw it healed
 	NeverBackedUp State = "never backed up"   // the configuration names it
 	NoPoint       State = "no recovery point" // nothing complete to go back to
+	Exposed       State = "rpo exceeded"      // more would be lost now than the configuration allows
 	Stopped       State = "stopped"           // backups came at intervals, and now none has for long
 	Faulty        State = "faults"            // the last backup is not what a backup should be
 	Unusual       State = "unusual"           // the last backup is, compared with earlier ones
@@ -146,14 +149,14 @@ type Verification struct {
 	// everything.
 	Part *Check `json:"last_part,omitempty"`
 	// Unhealed is the last run that found damage which no later one that looked as far has seen healed.
-	Unhealed *Check `json:"unhealed_damage,omitempty"`
+	Unhealed *Check `json:"unhealed_damage"`
 	Packs    uint64 `json:"packs"` // as the last run counted them
 	// ReadBack are the packs that were read back and found whole within Window, and Coverage their share. None: no run has counted.
 	ReadBack uint64   `json:"read_back_packs"`
-	Coverage *float64 `json:"coverage_ratio,omitempty"`
-	Never    *uint64  `json:"never_packs,omitempty"` // that no run has read back, as the last one counted
+	Coverage *float64 `json:"coverage_ratio"`
+	Never    *uint64  `json:"never_packs"` // that no run has read back, as the last one counted
 	// Oldest is when the pack was read back that was not for the longest time; none while some never was.
-	Oldest *time.Time `json:"oldest_at,omitempty"`
+	Oldest *time.Time `json:"oldest_at"`
 }
 
 // Window is the time within which reading back counts as coverage.
@@ -161,8 +164,8 @@ const Window = 30 * 24 * time.Hour
 
 // Level is how far a verification looked.
 type Level struct {
-	Last      *Check     `json:"last,omitempty"`
-	LastWhole *time.Time `json:"last_whole_at,omitempty"` // that found nothing that harms
+	Last      *Check     `json:"last"`
+	LastWhole *time.Time `json:"last_whole_at"` // that found nothing that harms
 }
 
 // Check is one verification.

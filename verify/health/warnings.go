@@ -12,7 +12,7 @@ import (
 )
 
 // states are in order of rank.
-var states = []State{Damaged, NeverBackedUp, NoPoint, Stopped, Faulty, Unusual, DrillMissed, DrillFailed, NeverDrilled, Good}
+var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, Faulty, Unusual, DrillMissed, DrillFailed, NeverDrilled, Good}
 
 func rank(s State) int { return slices.Index(states, s) }
 
@@ -73,6 +73,11 @@ func (l *look) warnBackups(x *sight) {
 	case x.stopped(l.now):
 		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s",
 			Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
+	}
+	if p := x.RecoveryPoint; p != nil && l.o.Plan != nil {
+		if rpo := l.o.Plan(x.Dataset, x.Host).RPO; rpo > 0 && l.now.Sub(p.WindowStart) > rpo {
+			l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Age(l.now.Sub(p.WindowStart)), Age(rpo), x.Host)
+		}
 	}
 	switch b := x.LastBackup; {
 	case b == nil:
