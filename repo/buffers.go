@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/usage"
 	"savepoint/repo/pack"
 )
 
@@ -17,6 +18,7 @@ type buffers struct {
 	change *sync.Cond  // a buffer is free, a pack is open, or the context is done
 	still  func() bool // nothing is done any more at the end of the context
 	free   [][]byte    // that may be used; nil ones are not mapped yet
+	usage  *usage.Recorder
 }
 
 // slot is one open pack. Its open is the buffers' to change, but where nobody else is at work.
@@ -59,7 +61,9 @@ func (b *buffers) open(ctx context.Context, s *slot, newPack func(pack.Kind, []b
 		case s.other != nil && s.other.open != nil:
 			return s.other.open, nil
 		}
+		b.usage.Idle()
 		b.change.Wait()
+		b.usage.Busy()
 	}
 }
 

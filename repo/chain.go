@@ -88,12 +88,16 @@ func (s *Session) Chains() []tree.Chain {
 }
 
 // PutReport stores the report of a run. It fills in writer, seq and the hash of the report before, host, dataset and
-// version. A report whose fate is not known ends its chain, and the next one begins another. One goroutine at a time for
+// version, and what the run took so far. A report whose fate is not known ends its chain, and the next one begins another. One goroutine at a time for
 // each source.
 func (r *Repo) PutReport(ctx context.Context, dataset, host string, rep *record.Report) error {
 	c := r.takeChain(dataset, host)
 	rep.Writer, rep.Seq, rep.Previous = c.Writer, c.Seq+1, c.Hash
 	rep.Dataset, rep.Host, rep.Version = dataset, host, r.o.Version
+	if r.o.Usage != nil {
+		u := r.o.Usage.Usage()
+		rep.Usage = &u
+	}
 	payload, err := rep.Encode()
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"savepoint/internal/usage"
 )
 
 // Times of the protocol, constants of the format.
@@ -42,6 +44,8 @@ type Options struct {
 	// repository answered by repeating the calls. Fewer transfers run at a time when it grows. It is called by many
 	// goroutines; nil: none are hidden.
 	SlowDowns func() uint64
+	// Usage measures the run; what it has measured goes into each report. Nil: nobody does.
+	Usage *usage.Recorder
 	// Version is the program's version, for leases, manifests and reports.
 	Version string
 	// Host is this host's name.

@@ -62,6 +62,7 @@ func (p *packer) start(ctx context.Context) {
 		s.other = p.slots[(i+1)%dataSlots]
 	}
 	p.slots[dataSlots].kind = pack.Meta
+	p.buffers.usage = o.Usage
 	p.buffers.init(ctx, o.PackBuffers)
 	for range o.Sealers {
 		p.wg.Go(func() { p.sealBlocks(ctx) })

@@ -25,6 +25,7 @@ type CheckDocument struct {
 	FilesHit   uint64    `json:"files_hit_count"`      // in all of them; a file counts once in each
 	Marked     []string  `json:"marked"`               // packs and index segments that are marked damaged since this run
 	NotMarked  string    `json:"not_marked,omitempty"` // why other damaged packs could not be
+	Usage      *Usage    `json:"usage,omitempty"`      // what the run took; none: nobody measured
 	Program    string    `json:"program"`
 	Run        string    `json:"run"`
 }

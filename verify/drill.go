@@ -56,6 +56,7 @@ type DrillDocument struct {
 	DamagedCnt uint64     `json:"damaged_count"`     // all of them
 	Older      []Older    `json:"older,omitempty"`   // snapshots that were restored after it, because not all of it came back; the newest first
 	Instead    string     `json:"instead,omitempty"` // ID of the newest good one of these
+	Usage      *Usage     `json:"usage,omitempty"`   // what the drill took; none: nobody measured
 	Program    string     `json:"program"`           // version
 	Run        string     `json:"run"`               // ID of the run
 	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"savepoint/internal/policy"
+	"savepoint/internal/usage"
 	"savepoint/repo"
 	"savepoint/repo/storage/meter"
 	"savepoint/repo/storage/s3"
@@ -38,11 +39,12 @@ type app struct {
 
 	keysFrom string // recovery kit that a drill takes its secret from
 
-	idle   time.Duration // how long a connection to a bucket may move no byte; 0 is the default
-	place  location      // of the repository, once it was opened
-	bucket *s3.Store     // open; nil: a folder
-	meter  *meter.Store  // counts its requests; nil: none was opened
-	repo   *repo.Repo    // open; nil: none was
+	idle   time.Duration   // how long a connection to a bucket may move no byte; 0 is the default
+	place  location        // of the repository, once it was opened
+	bucket *s3.Store       // open; nil: a folder
+	meter  *meter.Store    // counts its requests; nil: none was opened
+	usage  *usage.Recorder // since it was opened
+	repo   *repo.Repo      // open; nil: none was
 
 	// found is the worst that a command met and went on after; message says what.
 	found int

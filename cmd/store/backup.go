@@ -19,6 +19,7 @@ import (
 	"savepoint/repo/storage"
 	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
+	"savepoint/verify"
 )
 
 type backupOptions struct {
@@ -38,6 +39,7 @@ type backupDocument struct {
 	Damaged   []string        `json:"damaged"`
 	Stats     backupStats     `json:"stats"`
 	Storage   storageDocument `json:"storage"`
+	Usage     *verify.Usage   `json:"usage,omitempty"`
 	Restore   string          `json:"restore_command"`
 	Run       string          `json:"run"`
 }

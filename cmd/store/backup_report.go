@@ -12,11 +12,13 @@ import (
 	"savepoint/repo"
 	"savepoint/repo/backup"
 	"savepoint/repo/tree"
+	"savepoint/verify"
 )
 
 // reportBackup prints what a backup did, and its faults always. e is the dataset's policy, or nil.
 func (a *app) reportBackup(res *backup.Result, e *policy.Effective, failed error) error {
 	noted := a.noteBackup(res, e)
+	a.noteUsage(verify.UsageOf(a.usage))
 	if a.g.json {
 		return a.printJSON(a.backupDocumentOf(res, noted, failed))
 	}
@@ -51,7 +53,7 @@ func (a *app) backupDocumentOf(res *backup.Result, noted []string, failed error)
 	s := res.Snapshot
 	doc := backupDocument{
 		Snapshot: documentOf(s), ExitCode: worst(a.found, exitCode(failed)), Faults: faultDocuments(s.Faults), Tolerated: res.Tolerated, Stats: statsOf(res),
-		Storage: a.storageTotals(), Restore: a.restoreCommandOf(s), Run: a.runID, Damaged: append(append([]string{}, res.Damaged...), noted...),
+		Storage: a.storageTotals(), Usage: verify.UsageOf(a.usage), Restore: a.restoreCommandOf(s), Run: a.runID, Damaged: append(append([]string{}, res.Damaged...), noted...),
 	}
 	if res.Parent != nil {
 		doc.Parent = res.Parent.ID()

@@ -71,6 +71,7 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 	if doc == nil {
 		return harmlessly(o.offerDrill(a, err))
 	}
+	a.noteUsage(doc.Usage)
 	if printErr := a.printDrill(doc, err); printErr != nil {
 		return errors.Join(printErr, err)
 	}

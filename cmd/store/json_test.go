@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestJSONDocumented(t *testing.T) {
 		sections[name] = text
 	}
 	row := regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|")
-	snapshot := fieldsOf(reflect.TypeFor[snapshotDocument](), nil)
+	snapshot := fieldsOf(reflect.TypeFor[snapshotDocument]())
 	for name, doc := range map[string]reflect.Type{
 		"Errors": reflect.TypeFor[errorDocument](), "Snapshots": reflect.TypeFor[snapshotsDocument](), "Backup": reflect.TypeFor[backupDocument](),
 		"Restore": reflect.TypeFor[restoreDocument](), "Listing": reflect.TypeFor[lsLine](), "Init": reflect.TypeFor[initDocument](),
@@ -35,6 +36,7 @@ func TestJSONDocumented(t *testing.T) {
 		"Health": reflect.TypeFor[health.Status](),
 		"Drill":  reflect.TypeFor[verify.DrillDocument](),
 		"Drills": reflect.TypeFor[drillsDocument](),
+		"Usage":  reflect.TypeFor[verify.Usage](),
 	} {
 		documented := map[string]bool{}
 		for _, m := range row.FindAllStringSubmatch(sections[name], -1) {
@@ -42,14 +44,14 @@ func TestJSONDocumented(t *testing.T) {
 				documented[strings.Trim(f, " `")] = true
 			}
 		}
-		skip := reflect.TypeFor[snapshotDocument]() // described once, under Snapshots
+		skip := []reflect.Type{reflect.TypeFor[snapshotDocument](), reflect.TypeFor[verify.Usage]()} // described once, under Snapshots and Usage
 		switch name {
 		case "Drills":
-			skip = reflect.TypeFor[verify.DrillDocument]() // described under Drill
+			skip = append(skip, reflect.TypeFor[verify.DrillDocument]()) // described under Drill
 		case "Backup of all":
-			skip = reflect.TypeFor[backupDocument]() // as is this, under Backup
+			skip = append(skip, reflect.TypeFor[backupDocument]()) // as is this, under Backup
 		}
-		want := fieldsOf(doc, skip)
+		want := fieldsOf(doc, slices.DeleteFunc(skip, func(t reflect.Type) bool { return t == doc })...)
 		if name == "Snapshots" {
 			for f := range snapshot {
 				want[f] = true
@@ -69,12 +71,12 @@ func TestJSONDocumented(t *testing.T) {
 }
 
 // fieldsOf returns the JSON names of a document and all in it, but for those of skip.
-func fieldsOf(t, skip reflect.Type) map[string]bool {
+func fieldsOf(t reflect.Type, skip ...reflect.Type) map[string]bool {
 	names := map[string]bool{}
 	switch {
 	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice:
-		return fieldsOf(t.Elem(), skip)
-	case t.Kind() != reflect.Struct, t == skip, t == reflect.TypeFor[time.Time]():
+		return fieldsOf(t.Elem(), skip...)
+	case t.Kind() != reflect.Struct, slices.Contains(skip, t), t == reflect.TypeFor[time.Time]():
 		return names
 	}
 	for f := range t.Fields() {
@@ -83,7 +85,7 @@ func fieldsOf(t, skip reflect.Type) map[string]bool {
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names[name] = true
-		for inner := range fieldsOf(f.Type, skip) {
+		for inner := range fieldsOf(f.Type, skip...) {
 			names[inner] = true
 		}
 	}

@@ -136,13 +136,15 @@ func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask fu
 	if err != nil {
 		return nil, source, err
 	}
-	o.SlowDowns, o.Place = a.meter.SlowDowns, loc.String()
+	o.SlowDowns, o.Place, o.Usage = a.meter.SlowDowns, loc.String(), a.usage
 	change(&o)
 	var secret repo.Secret
 	var askErr error
 	r, err := repo.OpenWith(ctx, st, func() (repo.Secret, error) {
 		if source, askErr = a.secretSource(); askErr == nil {
+			resume := a.usage.Pause() // a person may type it
 			secret, askErr = a.readSecret(ctx, &source, ask)
+			resume()
 		}
 		return secret, askErr
 	}, o)

@@ -14,6 +14,7 @@ import (
 	"savepoint/repo/restore"
 	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
+	"savepoint/verify"
 	"savepoint/verify/health"
 )
 
@@ -95,7 +96,8 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 		}
 	}
 	failed := a.restoreEach(ctx, r, o, tasks, found, &doc)
-	doc.Storage = a.storageTotals()
+	doc.Storage, doc.Usage = a.storageTotals(), verify.UsageOf(a.usage)
+	a.noteUsage(doc.Usage)
 	a.noteDamage()
 	if doc.ExitCode = worst(a.found, exitCode(failed)); a.g.json && len(doc.Restores) > 0 {
 		failed = errors.Join(failed, a.printJSON(doc))

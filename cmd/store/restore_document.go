@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"savepoint/repo/restore"
+	"savepoint/verify"
 	"savepoint/verify/health"
 )
 
@@ -14,6 +15,7 @@ type restoreDocument struct {
 	Restores []restoredElement `json:"restores"`
 	Without  []string          `json:"sources_without"`
 	Storage  storageDocument   `json:"storage"`
+	Usage    *verify.Usage     `json:"usage,omitempty"`
 	Run      string            `json:"run"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"savepoint/internal/usage"
 	"savepoint/repo"
 	"savepoint/repo/seal"
 	"savepoint/repo/storage"
@@ -32,7 +33,8 @@ func (a *app) openStore(ctx context.Context, l location, create bool) (storage.S
 		if err != nil {
 			return nil, err
 		}
-		return a.measured(st, 0)
+		measured, err := a.measured(st, 0)
+		return a.awaited(measured), err
 	}
 	open := func(ctx context.Context) (*s3.Store, error) { return a.openBucket(ctx, *l.bucket, create) }
 	if len(l.bucket.Endpoints) <= 1 { // else another endpoint may come back
@@ -47,6 +49,7 @@ func (a *app) openStore(ctx context.Context, l location, create bool) (storage.S
 	if err != nil {
 		return nil, err
 	}
+	st = a.awaited(st)
 	_, err = st.Stat(ctx, seal.ConfigName)
 	if late.bucket() == nil {
 		return nil, notOpened(l, err)
@@ -94,10 +97,11 @@ func (a *app) measured(st storage.Store, hashing int) (storage.Store, error) {
 		return nil, err
 	}
 	a.meter = meter.New(st)
+	a.usage = usage.New(usage.Options{Requests: latencies(a.meter)})
 	if up == 0 && down == 0 {
 		return a.meter, nil
 	}
-	return limit.New(a.meter, limit.Options{Upload: up, Download: down, Hashing: hashing}), nil
+	return limit.New(a.meter, limit.Options{Upload: up, Download: down, Hashing: hashing, Waiting: a.usage.Held}), nil
 }
 
 // patient repeats what fails for a while, until a signal ends ctx: then what fails has failed.

@@ -66,6 +66,7 @@ func (a *app) runVerify(ctx context.Context, w *verifyWords) error {
 		a.found = worst(a.found, doc.ExitCode)
 		doc.ExitCode = worst(a.found, exitCode(err))
 	}
+	a.noteUsage(doc.Usage)
 	if a.g.json {
 		return errors.Join(a.printJSON(doc), err)
 	}

@@ -8,18 +8,18 @@ package archtest
 var allowed = map[string][]string{
 	"chunk":        {},
 	"index":        {"chunk", "repo/pack", "repo/record"},
-	"repo":         {"chunk", "index", "repo/pack", "repo/seal", "repo/tree", "repo/record", "repo/storage", "internal/adapt"},
+	"repo":         {"chunk", "index", "repo/pack", "repo/seal", "repo/tree", "repo/record", "repo/storage", "internal/adapt", "internal/usage"},
 	"repo/pack":    {"chunk", "repo/seal"},
 	"repo/tree":    {"chunk", "internal/wire"},
 	"repo/seal":    {"internal/wire"},
-	"repo/record":  {"chunk", "repo/pack", "internal/wire"},
+	"repo/record":  {"chunk", "repo/pack", "internal/usage", "internal/wire"},
 	"repo/source":  {"chunk", "repo/tree"},
-	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record"},
-	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt"},
+	"repo/backup":  {"chunk", "repo", "repo/source", "repo/tree", "repo/record", "internal/usage"},
+	"repo/restore": {"chunk", "repo", "repo/tree", "repo/pack", "internal/adapt", "internal/usage"},
 
-	"verify":              {},
+	"verify":              {"internal/usage"},
 	"verify/check":        {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
-	"verify/health":       {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure"},
+	"verify/health":       {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure", "internal/usage"},
 	"verify/health/send":  {},
 	"verify/health/serve": {"verify/health"},
 	"verify/probe":        {"verify", "internal/bytesize"},
@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"internal/policy":           {"internal/bytesize", "internal/when"},
 	"internal/reader":           {},
 	"internal/when":             {},
+	"internal/usage":            {},
 	"internal/wire":             {},
 }
 

@@ -381,9 +381,11 @@ LEASE_MAP = fields("lease", (), {1: one_of(1, 2, 3), 2: text, 3: text, 4: uint, 
 CONDEMNED_MAP = fields("condemned record", (), {1: array(row(one_of(1, 2), ID32)), 2: ID16, 3: integer, 4: integer, 5: integer})
 GONE_MAP = fields("gone record", (), {1: ID16, 2: ID16, 3: integer, 4: integer, 5: integer})
 MARK_MAP = fields("mark", (), {1: one_of(*range(1, 10)), 2: array(text), 3: text, 4: text, 5: integer, 6: array(text), 7: integer, 8: ID16})
+USAGE = fields("usage", (), {
+    **{i: uint for i in range(1, 6)}, 6: array(row(text, uint)), 7: array(row(text, uint, uint, uint, uint, uint)), 8: text})
 REPORT_MAP = fields("report", (), {
     1: ID16, 2: uint, 3: ID32, 4: one_of(1, 2, 3), 5: text, 6: text, 7: row(integer, integer), 8: text, 9: integer, 10: uint, 11: STATS, 12: text, 13: text,
-    14: array(row(text, uint)), 15: array(row(one_of(1, 2), ID32, integer))})
+    14: array(row(text, uint)), 15: array(row(one_of(1, 2), ID32, integer)), 65: USAGE})
 
 _id, _pack = "([0-9a-f]{32})", "([0-9a-f]{2})/([0-9a-f]{64})"
 NAMES = [(re.compile(p + r"\Z"), kind, check) for p, kind, check in (

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"savepoint/internal/needtest"
+	"savepoint/internal/usage"
 	"savepoint/repo"
 	"savepoint/repo/backup"
 	"savepoint/repo/seal"
@@ -82,7 +83,7 @@ func (f *fixture) backup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := repo.Open(t.Context(), st, repo.Secret{MachineKey: string(secret)}, repo.Options{Version: "test"})
+	r, err := repo.Open(t.Context(), st, repo.Secret{MachineKey: string(secret)}, repo.Options{Version: "test", Usage: usage.New(usage.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,9 @@ func (w *worker) file(ctx context.Context, where source.Context, name string, op
 	var torn *tree.Entry
 	var path string
 	for {
+		began := w.probe.begin()
 		f, err := open()
+		w.probe.end(began)
 		var e *tree.Entry
 		var again bool
 		if err == nil {
@@ -53,7 +55,10 @@ func (w *worker) file(ctx context.Context, where source.Context, name string, op
 func (w *worker) read(ctx context.Context, where source.Context, name string, f *source.File) (e *tree.Entry, torn bool, err error) {
 	m := f.Meta()
 	w.passed = 0
+	w.probe.file(m.Size)
+	began := w.probe.begin()
 	n, err := f.ReadAt(w.head[:min(source.HeadSize, m.Size)], 0)
+	w.probe.end(began)
 	if err != nil && err != io.EOF {
 		return nil, false, err
 	}
@@ -129,7 +134,8 @@ func (w *worker) segments(ctx context.Context, f *source.File, fixed uint32) (ui
 // chunks cuts one segment of data, stores the chunks and returns how many bytes there were.
 func (w *worker) chunks(ctx context.Context, f *source.File, fixed uint32) (uint64, error) {
 	rd := w.reader(fixed)
-	rd.Reset(f)
+	w.probe.r = f
+	rd.Reset(&w.probe)
 	size := uint64(0)
 	for {
 		if ctx.Err() != nil {

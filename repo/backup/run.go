@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"savepoint/internal/usage"
 	"savepoint/repo"
 	"savepoint/repo/record"
 	"savepoint/repo/source"
@@ -35,6 +36,8 @@ type run struct {
 
 	started time.Time
 	gate    *gate
+	readers *usage.Crew // the workers
+	lister  *usage.Crew // the walk
 	faults  faults
 	stats   counters
 }
@@ -139,6 +142,13 @@ func (b *run) readSource(ctx context.Context) ([]tree.Root, error) {
 	caller := ctx
 	ctx, over := b.outlast(caller)
 	defer over()
+	u := b.r.Options().Usage
+	sealers := b.r.Options().Sealers // while none of them has room for a block, everybody waits
+	u.Join(sealers)
+	defer u.Leave(sealers)
+	b.readers, b.lister = u.Readers(b.o.Workers), u.Walker()
+	defer b.readers.End()
+	defer b.lister.End()
 	g, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan *batch, b.o.Workers)
 	ordered := make(chan token, maxAhead)

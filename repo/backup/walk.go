@@ -98,7 +98,9 @@ func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Cont
 	// Numbered by the walk, file systems have the same numbers whichever worker meets them first. (A file system that has only a
 	// single file mounted over another is numbered when that is met.)
 	w.sources.Devices.Index(d.Meta().Dev)
+	began := w.lister.Clock()
 	names, err := d.Names(ctx)
+	w.lister.Spent(w.lister.Clock() - began)
 	if err != nil {
 		if err := w.skip(ctx, err); err != nil {
 			return err
@@ -145,7 +147,9 @@ func (w *walker) directory(ctx context.Context, d *source.Dir, above source.Cont
 
 // child goes through a directory in that of the batch b, which is empty.
 func (w *walker) child(ctx context.Context, b *batch, name string, was []*tree.Entry) error {
+	began := w.lister.Clock()
 	sub, err := b.dir.Open(name)
+	w.lister.Spent(w.lister.Clock() - began)
 	if errors.Is(err, source.ErrReplaced) { // it is something else by now
 		again := w.newBatch(b.dir, b.where)
 		again.items = []item{{name: name}}

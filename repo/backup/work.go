@@ -25,10 +25,12 @@ type worker struct {
 	done       Progress                 // not yet told
 	passed     uint64                   // bytes of the file being read
 	told       uint64                   // of them
+	probe      probe
 }
 
 func (b *run) newWorker() *worker {
 	w := &worker{run: b, data: b.s.NewStream(repo.Data), meta: b.s.NewStream(repo.Meta), readers: map[uint32]*chunk.Reader{}}
+	w.probe.crew = b.readers
 	w.dropList()
 	return w
 }
@@ -37,15 +39,17 @@ func (b *run) work(ctx context.Context, jobs <-chan *batch) error {
 	w := b.newWorker()
 	for {
 		p := b.gate.pause.Load()
+		b.readers.Idle()
 		select {
 		case j, ok := <-jobs:
-			if !ok {
+			if !ok { // and stays idle
 				if err := w.flush(ctx); err != nil {
 					return err
 				}
 				b.gate.leave()
 				return nil
 			}
+			b.readers.Busy()
 			err := w.batch(ctx, j)
 			close(j.done)
 			if cerr := j.release(); err == nil {
@@ -55,6 +59,7 @@ func (b *run) work(ctx context.Context, jobs <-chan *batch) error {
 				return err
 			}
 		case <-p.begun:
+			b.readers.Busy()
 			if err := w.rest(ctx); err != nil {
 				return err
 			}
@@ -128,7 +133,10 @@ func (w *worker) valid(b *batch, it *item) error {
 // beside a file and rename.
 func (w *worker) entry(ctx context.Context, b *batch, it *item) (*tree.Entry, error) {
 	for try := 1; ; try++ {
+		w.probe.next()
+		began := w.probe.begin()
 		m, err := b.dir.Stat(it.name)
+		w.probe.end(began)
 		if err != nil {
 			return nil, err
 		}

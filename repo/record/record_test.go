@@ -3,13 +3,16 @@ package record
 import (
 	"bytes"
 	"errors"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"savepoint/chunk"
+	"savepoint/internal/usage"
 	"savepoint/repo/pack"
 )
 
@@ -114,6 +117,9 @@ func drawReport(t *rapid.T) *Report {
 	if rapid.Bool().Draw(t, "document") {
 		r.Document = []byte(`{"verdict":"restored"}`)
 	}
+	if rapid.Bool().Draw(t, "usage") {
+		r.Usage = drawUsage(t)
+	}
 	if rapid.Bool().Draw(t, "stats") {
 		r.Stats = []byte{0xa2, 1, 2, 3, 4}
 	}
@@ -124,6 +130,18 @@ func drawReport(t *rapid.T) *Report {
 		r.ReadBack = append(r.ReadBack, ReadBack{drawRef(t), rapid.Int64().Draw(t, "time")})
 	}
 	return r
+}
+
+func drawUsage(t *rapid.T) *usage.Usage {
+	long := func(name string) time.Duration { return time.Duration(rapid.Int64Min(0).Draw(t, name)) }
+	u := &usage.Usage{Wall: long("wall"), User: long("user"), System: long("system"), Cores: rapid.IntRange(0, math.MaxInt32).Draw(t, "cores"),
+		PeakMemory: rapid.Uint64().Draw(t, "memory"), Limit: usage.Resource(drawText(t)),
+		Waited: usage.Waits{Storage: long("storage"), Source: long("source"), Target: long("target"), Limit: long("limit")}}
+	for range rapid.IntRange(0, 3).Draw(t, "requests") {
+		u.Requests = append(u.Requests, usage.Requests{Op: drawText(t), Count: rapid.Uint64().Draw(t, "count"), Retries: rapid.Uint64().Draw(t, "retries"),
+			P50: long("p50"), P99: long("p99"), Max: long("max")})
+	}
+	return u
 }
 
 func drawConfig(t *rapid.T) *chunk.Params {

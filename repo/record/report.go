@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 
+	"savepoint/internal/usage"
 	"savepoint/internal/wire"
 )
 
@@ -33,7 +34,8 @@ type Report struct {
 	Version   string
 	Phases    []Phase
 	ReadBack  []ReadBack
-	Document  []byte // JSON: what the run printed, as docs/json.md describes it; nil if none
+	Document  []byte       // JSON: what the run printed, as docs/json.md describes it; nil if none
+	Usage     *usage.Usage // what the run took; nil if nobody measured
 }
 
 // Phase is how long one part of a run took, in nanoseconds.
@@ -73,6 +75,7 @@ type reportBody struct {
 	Phases    []Phase        `cbor:"14,keyasint,omitempty"`
 	ReadBack  []readBackBody `cbor:"15,keyasint,omitempty"`
 	Document  []byte         `cbor:"64,keyasint,omitempty"`
+	Usage     *usageBody     `cbor:"65,keyasint,omitempty"`
 }
 
 // Encode returns the payload. Seq and Kind must not be 0.
@@ -82,7 +85,7 @@ func (r *Report) Encode() ([]byte, error) {
 	}
 	body := reportBody{Writer: r.Writer[:], Seq: r.Seq, Previous: r.Previous[:], Kind: uint8(r.Kind), Dataset: r.Dataset, Host: r.Host,
 		Ran: r.Ran[:], Manifest: r.Manifest, Published: r.Published, Exit: r.Exit, Stats: r.Stats, Message: r.Message,
-		Version: r.Version, Phases: r.Phases, Document: r.Document}
+		Version: r.Version, Phases: r.Phases, Document: r.Document, Usage: usageBodyOf(r.Usage)}
 	for _, b := range r.ReadBack {
 		if !validKind(b.Kind) {
 			return nil, fmt.Errorf("report: pack of kind %d: %w", b.Kind, ErrMalformed)
@@ -100,7 +103,7 @@ func DecodeReport(b []byte) (*Report, error) {
 	}
 	r := &Report{Seq: body.Seq, Kind: ReportKind(body.Kind), Dataset: body.Dataset, Host: body.Host, Manifest: body.Manifest,
 		Published: body.Published, Exit: body.Exit, Stats: body.Stats, Message: body.Message, Version: body.Version, Phases: body.Phases,
-		Document: body.Document}
+		Document: body.Document, Usage: body.Usage.usage()}
 	if len(body.Writer) != len(r.Writer) || len(body.Previous) != len(r.Previous) || len(body.Ran) != len(r.Ran) || r.Seq == 0 || r.Kind == 0 {
 		return nil, fmt.Errorf("report: writer, number, hash, kind or time is not there: %w", ErrMalformed)
 	}

@@ -114,6 +114,7 @@ func (j *job) do(ctx context.Context) error {
 	}
 	j.phase("transfer")
 	defer j.phase("metadata")
+	defer j.r.Options().Usage.Writing()()
 	if err := j.w.finish(ctx, j.o.Workers); err != nil {
 		return err
 	}

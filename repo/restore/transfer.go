@@ -5,10 +5,12 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"savepoint/internal/adapt"
+	"savepoint/internal/usage"
 	"savepoint/repo"
 	"savepoint/repo/pack"
 )
@@ -21,6 +23,8 @@ type transfer struct {
 	o Options
 
 	fetches *adapt.Limiter
+	crew    *usage.Crew // those who write
+	puts    atomic.Uint64
 	memory  ranges
 
 	mu     sync.Mutex
@@ -79,10 +83,20 @@ func (t *transfer) pass(ctx context.Context, runs []run) error {
 		defer close(got)
 		return t.fetchAll(ctx, runs, got)
 	})
-	for range min(t.o.Workers, len(runs)) {
+	workers := min(t.o.Workers, len(runs))
+	u := t.r.Options().Usage
+	u.Join(workers)
+	defer u.Leave(workers)
+	t.crew = u.Writers(workers)
+	defer t.crew.End()
+	for range workers {
 		g.Go(func() error {
 			var f repo.Fetch
-			for r := range got {
+			for {
+				r, ok := t.take(got)
+				if !ok {
+					return nil
+				}
 				err := t.write(ctx, &f, r)
 				t.memory.put(r.sealed, t.fetches.Limit()+t.o.Workers)
 				if err != nil {
@@ -92,10 +106,22 @@ func (t *transfer) pass(ctx context.Context, runs []run) error {
 					t.o.Events.Progress(t.w.rec.progress())
 				}
 			}
-			return nil
 		})
 	}
 	return g.Wait()
+}
+
+// take waits for what was fetched. A writer that ends stays idle.
+func (t *transfer) take(got <-chan fetched) (fetched, bool) {
+	u := t.r.Options().Usage
+	u.Idle()
+	t.crew.Idle()
+	f, ok := <-got
+	u.Busy()
+	if ok {
+		t.crew.Busy()
+	}
+	return f, ok
 }
 
 // fetchAll fetches the runs, in their order, as many at a time as the limiter allows.
@@ -229,7 +255,27 @@ func (t *transfer) flush(j *joined) error {
 	}
 	pl, chunks, data := j.pl, j.chunks, j.data
 	*j = joined{}
-	return t.w.put(&pl, data, chunks)
+	return t.put(&pl, data, chunks)
+}
+
+// What is timed of writing: all that is long, and one in so many of the others, for all of them.
+const (
+	longPut  = 256 << 10
+	putEvery = 7
+)
+
+// put writes what some chunks hold together, and counts how long the target takes for it.
+func (t *transfer) put(pl *place, data []byte, chunks int32) error {
+	stands := time.Duration(1)
+	if len(data) < longPut {
+		if stands = putEvery; t.puts.Add(1)%putEvery != 0 {
+			return t.w.put(pl, data, chunks)
+		}
+	}
+	began := t.crew.Clock()
+	err := t.w.put(pl, data, chunks)
+	t.crew.Spent(stands * (t.crew.Clock() - began))
+	return err
 }
 
 // chunk checks a chunk and writes it wherever it belongs, or leaves it to j until the next one.
@@ -256,7 +302,7 @@ func (t *transfer) chunk(i uint32, b *repo.Opened, j *joined) error {
 	}
 	for k := w.places; k != 0; {
 		pl := t.p.places.at(k - 1)
-		if err := t.w.put(pl, data, 1); err != nil {
+		if err := t.put(pl, data, 1); err != nil {
 			return err
 		}
 		k = pl.next

@@ -145,9 +145,19 @@ func (rb *reader) run(ctx context.Context) error {
 		defer close(got)
 		return rb.fetchAll(ctx, got)
 	})
-	for range min(rb.o.Checkers, len(rb.chosen)) {
+	checkers := min(rb.o.Checkers, len(rb.chosen))
+	u := rb.r.Options().Usage
+	u.Join(checkers)
+	defer u.Leave(checkers)
+	for range checkers {
 		g.Go(func() error {
-			for p := range got {
+			for {
+				u.Idle()
+				p, ok := <-got
+				u.Busy()
+				if !ok {
+					return nil
+				}
 				err := rb.check(ctx, p)
 				rb.buffers.put(p.buf)
 				<-rb.room
@@ -155,7 +165,6 @@ func (rb *reader) run(ctx context.Context) error {
 					return err
 				}
 			}
-			return nil
 		})
 	}
 	return g.Wait()

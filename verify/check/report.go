@@ -29,6 +29,7 @@ func (c *checker) report(ctx context.Context, stopped error) error {
 	}
 	if c.doc != nil {
 		rep.Exit = uint8(c.doc.ExitCode)
+		c.doc.Usage = verify.UsageOf(c.r.Options().Usage)
 		var err error
 		if rep.Document, err = encode(c.doc); err != nil {
 			return err

@@ -142,6 +142,7 @@ func (x *run) drill(ctx context.Context) {
 	if !x.known {
 		return
 	}
+	x.doc.Usage = verify.UsageOf(x.opened.Options().Usage)
 	if err := x.report(ctx); err != nil {
 		x.later(err)
 	}
@@ -282,7 +283,9 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 		x.o.Events.Comparing(d.Restored.Files, d.Restored.Bytes)
 	}
 	began := x.o.Now()
+	end := x.opened.Options().Usage.Writing()
 	c, dropped, err := x.o.compare(ctx, x.opened.Repo, s, x.scratch.restored(), compareOptions{Restored: x.res, Want: x.want})
+	end()
 	if err == nil {
 		err = x.scratch.same()
 	}

@@ -40,6 +40,7 @@ func (l *look) lookAtBackups(x *sight, counted bool) {
 	}
 	x.LastBackup, x.RecoveryPoint = last, point
 	for _, b := range x.backups {
+		x.usage = b.Usage
 		x.LastReport = &Report{At: b.at, ExitCode: int(b.Exit), Message: b.Message}
 		if b.Exit == 0 && b.Published > 0 && !listed[b.Manifest] { // forgotten since
 			x.succeeded(earlier(time.Unix(0, b.Published), b.Stored))

@@ -55,6 +55,7 @@ type collector struct {
 
 	published, success, lastStatus                            metric
 	bytes, newBytes, newStored, files, faults, seconds        metric
+	cpu, memory, latency                                      metric
 	backups, point                                            metric
 	drillRun, drillSuccess, drillResult, drillDamage          metric
 	drills, rta, rpa, phase, restored, restoredFiles, fetched metric
@@ -101,6 +102,9 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		files:      source("backup_last_files", "Files in the last snapshot."),
 		faults:     source("backup_last_faults", "Files that are missing from the last snapshot, or torn in it."),
 		seconds:    source("backup_last_duration_seconds", "Duration of the last backup."),
+		cpu:        source("backup_last_cpu_seconds", "CPU time of the last backup that left a report, by mode.", "mode"),
+		memory:     source("backup_last_peak_memory_bytes", "Highest resident memory of that backup's process."),
+		latency:    source("backup_last_storage_request_seconds", "Duration of that backup's requests to the storage, by operation.", "op", "statistic"),
 		backups:    counter("backup_runs_total", "Backups that left a report, by result."),
 		point:      source("recovery_point_timestamp_seconds", "Start of the newest recovery point: what was written later would be lost; 0 if there is none.", "trust"),
 
@@ -133,6 +137,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 // all returns every family but those of figures.
 func (c *collector) all() []metric {
 	return []metric{c.build, c.written, c.newest, c.sources, c.up, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
+		c.cpu, c.memory, c.latency,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
 		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit}
 }

@@ -87,6 +87,9 @@ func (l *look) take(s *repo.StoredReport) {
 			}
 		}
 	}
+	if s.Usage = keptUsage(s.Usage); s.Kind != record.BackupReport {
+		s.Usage = nil
+	}
 	s.Stats, s.Phases, s.ReadBack, s.Message = nil, nil, nil, cut(s.Message, keptText)
 	if len(s.Document) > keptDocument {
 		s.Document = nil

@@ -1,6 +1,11 @@
 package health
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"savepoint/internal/usage"
+)
 
 // The labels of backup_last_status.
 const (
@@ -10,10 +15,12 @@ const (
 	statusLate        = "late"        // stored too late to count
 )
 
-// phases are those of a drill, and levels those of a verification.
+// phases are those of a drill, levels those of a verification, and operations those of the storage.
 var (
 	phases = []string{"open", "index", "select", "plan", "transfer", "metadata", "start", "validate"}
 	levels = []string{"structure", levelData}
+
+	operations = []string{"put", "get", "stat", "list", "delete"}
 )
 
 func statusOf(b *Backup) string {
@@ -41,6 +48,7 @@ func (c *collector) collectBackups(e emitter, s *Source) {
 		e.emit(c.faults, float64(b.Faults))
 		e.emit(c.seconds, b.Seconds)
 	}
+	c.collectUsage(e, s)
 	e.emit(c.published, since(published))
 	e.emit(c.success, since(s.LastSuccess))
 	e.oneOf(c.lastStatus, statusOf(s.LastBackup), statusSuccess, statusPartial, statusInterrupted, statusLate)
@@ -50,6 +58,42 @@ func (c *collector) collectBackups(e emitter, s *Source) {
 	e.emit(c.point, seconds(exposedSince(s)), "committed")
 	e.emit(c.point, since(s.Restored), "restored")
 	e.emit(c.point, since(s.Drilled), "drilled")
+}
+
+// collectUsage exports what the last backup took that left a report; nothing when that does not say.
+func (c *collector) collectUsage(e emitter, s *Source) {
+	if s.usage == nil {
+		return
+	}
+	u := s.usage
+	e.emit(c.cpu, u.User.Seconds(), "user")
+	e.emit(c.cpu, u.System.Seconds(), "system")
+	if u.PeakMemory > 0 {
+		e.emit(c.memory, float64(u.PeakMemory))
+	}
+	for _, r := range u.Requests {
+		e.emit(c.latency, r.P50.Seconds(), r.Op, "p50")
+		e.emit(c.latency, r.P99.Seconds(), r.Op, "p99")
+		e.emit(c.latency, r.Max.Seconds(), r.Op, "max")
+	}
+}
+
+// keptUsage returns what is kept of a usage: of its requests, one of each operation that there is, so that no two series are one.
+func keptUsage(u *usage.Usage) *usage.Usage {
+	if u == nil {
+		return nil
+	}
+	kept := *u
+	kept.Limit, kept.Requests = "", nil
+	for _, r := range u.Requests {
+		i := slices.Index(operations, r.Op)
+		if i < 0 || slices.ContainsFunc(kept.Requests, func(k usage.Requests) bool { return k.Op == r.Op }) {
+			continue
+		}
+		r.Op = operations[i]
+		kept.Requests = append(kept.Requests, r)
+	}
+	return &kept
 }
 
 func (c *collector) collectDrills(e emitter, s *Source) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"savepoint/internal/usage"
 	"savepoint/verify"
 )
 
@@ -67,6 +68,7 @@ type Source struct {
 
 	measured *Drill // the last drill that measured a recovery time
 	figures  *Figures
+	usage    *usage.Usage // what the last backup took that left a report; nil: that does not say
 }
 
 // LastMeasured returns the last drill in which everything came back, under conditions that allow to hold its time against an objective; nil when

@@ -16,11 +16,12 @@ type bucket struct {
 	limiter *rate.Limiter
 	piece   int64
 	now     func() time.Time
+	waiting func(more int)
 	turn    chan struct{} // held by the range that pays
 }
 
-// newBucket returns a bucket for so many bytes a second, or nil when that is no limit.
-func newBucket(perSecond int64) *bucket {
+// newBucket returns a bucket for so many bytes a second, or nil when that is no limit. It tells waiting when a call begins and ends to wait.
+func newBucket(perSecond int64, waiting func(more int)) *bucket {
 	if perSecond <= 0 {
 		return nil
 	}
@@ -29,6 +30,7 @@ func newBucket(perSecond int64) *bucket {
 		limiter: rate.NewLimiter(rate.Limit(perSecond), int(burst)),
 		piece:   min(burst, maxPiece),
 		now:     time.Now,
+		waiting: waiting,
 		turn:    make(chan struct{}, 1),
 	}
 }
@@ -64,6 +66,10 @@ func (b *bucket) pay(ctx context.Context, n int) error {
 	wait := r.DelayFrom(now)
 	if wait <= 0 {
 		return nil
+	}
+	if b.waiting != nil {
+		b.waiting(1)
+		defer b.waiting(-1)
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()

@@ -46,6 +46,9 @@ type Options struct {
 	// Hashing is how many times the store within reads a whole body before it sends it, to compute a checksum
 	// for a header. These readings are free. A store that reads more often sends more slowly than it may.
 	Hashing int
+	// Waiting is told when calls are held back: 1 when one begins to wait for its bytes, -1 when it goes on. It is called by many
+	// goroutines and must be quick. Nil: nobody wants to know.
+	Waiting func(more int)
 }
 
 // Store is safe for concurrent use, if the store within is.
@@ -57,7 +60,7 @@ type Store struct {
 
 // New returns a store that paces what goes to and comes from inner.
 func New(inner storage.Store, o Options) *Store {
-	return &Store{inner: inner, hashing: max(o.Hashing, 0), up: newBucket(o.Upload), down: newBucket(o.Download)}
+	return &Store{inner: inner, hashing: max(o.Hashing, 0), up: newBucket(o.Upload, o.Waiting), down: newBucket(o.Download, o.Waiting)}
 }
 
 // Put implements storage.Store.

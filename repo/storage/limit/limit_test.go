@@ -370,3 +370,44 @@ func TestFree(t *testing.T) {
 		}
 	})
 }
+
+// TestWaiting tells when calls are held back, whatever ends that.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var waiting, most int
+		var since time.Time
+		var waited time.Duration
+		s := limit.New(wire{mem.New(nil), 1}, limit.Options{Upload: 1000, Download: 1000, Waiting: func(more int) {
+			mu.Lock()
+			defer mu.Unlock()
+			if waiting > 0 {
+				waited += time.Since(since)
+			}
+			since = time.Now()
+			waiting += more
+			most = max(most, waiting)
+		}})
+		began := time.Now()
+		if err := s.Put(t.Context(), "o", zeros{}, 10_000, storage.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		within(t, "what was told of a Put", waited, time.Since(began))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		waited = 0
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if _, err := s.Get(ctx, "o", 0, 100_000, nil); !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		within(t, "what was told of cancelled Gets", waited, 3*time.Second)
+		if waiting != 0 || most < 1 {
+			t.Errorf("%d wait in the end, %d did at most", waiting, most)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
 // paced is a body that is read at the rate of a bucket.
@@ -13,6 +14,7 @@ type paced struct {
 	body   io.ReaderAt
 	size   int64
 	free   atomic.Int64 // bytes that may still be read without paying
+	held   atomic.Int64 // nanoseconds that readings waited
 }
 
 func newPaced(ctx context.Context, b *bucket, body io.ReaderAt, size int64, hashing int) *paced {
@@ -21,6 +23,9 @@ func newPaced(ctx context.Context, b *bucket, body io.ReaderAt, size int64, hash
 	return p
 }
 
+// Held returns how long the limit held back those who read the body: a store within that measures how long a Put takes asks for it.
+func (p *paced) Held() time.Duration { return time.Duration(p.held.Load()) }
+
 // ReadAt implements io.ReaderAt. After the context is done it returns the context's error.
 func (p *paced) ReadAt(b []byte, off int64) (n int, err error) {
 	for len(b) > 0 {
@@ -28,7 +33,10 @@ func (p *paced) ReadAt(b []byte, off int64) (n int, err error) {
 		// What lies beyond the end is asked for and never comes.
 		price := min(int64(len(piece)), max(p.size-off, 0))
 		if p.free.Add(-price) < 0 {
-			if err := p.bucket.pay(p.ctx, int(price)); err != nil {
+			began := p.bucket.now()
+			err := p.bucket.pay(p.ctx, int(price))
+			p.held.Add(int64(p.bucket.now().Sub(began)))
+			if err != nil {
 				return n, err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"savepoint/repo/storage"
 	"savepoint/repo/storage/fault"
+	"savepoint/repo/storage/limit"
 	"savepoint/repo/storage/mem"
 	"savepoint/repo/storage/meter"
 	"savepoint/repo/storage/retry"
@@ -265,4 +267,65 @@ func TestInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	inFlight(0)
+}
+
+// TestLatencies tells the operations apart.
+func TestLatencies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(op fault.Op, took time.Duration) fault.Rule {
+			return fault.Rule{Op: op, Count: fault.Forever, Do: fault.Delay, Wait: func(context.Context, fault.Op, string) error {
+				<-time.After(took)
+				return nil
+			}}
+		}
+		s := meter.New(fault.New(mem.New(nil), slow(fault.Put, 16*time.Second), slow(fault.Get, time.Second)))
+		for i := range 3 {
+			if err := put(t.Context(), s, fmt.Sprint(i), "12345", storage.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Get(t.Context(), "0", 0, -1, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.Retried("put")
+		s.Retried("delete") // of which there was none
+		want := []meter.Latency{
+			{Op: "put", Count: 3, Retries: 1, P50: 16 * time.Second, P99: 16 * time.Second, Max: 16 * time.Second},
+			{Op: "get", Count: 1, P50: time.Second, P99: time.Second, Max: time.Second},
+		}
+		if diff := cmp.Diff(want, s.Latencies()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if got := s.Totals(); got.P50 != 16*time.Second || got.Retries != 2 {
+			t.Errorf("totals are %+v", got)
+		}
+	})
+}
+
+// reading is a store that reads the body it is given.
+type reading struct{ storage.Store }
+
+func (s reading) Put(ctx context.Context, name string, body io.ReaderAt, size int64, o storage.PutOptions) error {
+	<-time.After(time.Second)
+	if _, err := io.Copy(io.Discard, io.NewSectionReader(body, 0, size)); err != nil {
+		return err
+	}
+	return s.Store.Put(ctx, name, strings.NewReader("-"), 1, o)
+}
+
+// TestLimited does not hold the pauses of a limit against the storage.
+func TestLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := meter.New(reading{mem.New(nil)})
+		began := time.Now()
+		if err := put(t.Context(), limit.New(s, limit.Options{Upload: 10}), "o", strings.Repeat("x", 100), storage.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 10*time.Second {
+			t.Errorf("the limit held nothing back: %v", took)
+		}
+		if got := s.Totals().Max; got != time.Second {
+			t.Errorf("the storage took %v", got)
+		}
+	})
 }

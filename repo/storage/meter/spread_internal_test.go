@@ -2,6 +2,7 @@ package meter
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,4 +46,26 @@ func TestQuantile(t *testing.T) {
 	if got := s.quantile(0.99); got != 5 {
 		t.Errorf("99%% = %v, want 5ns", got)
 	}
+}
+
+// TestQuantileBounds holds that a quantile is never below the exact one, and at most 1/16 above it; and that merging is adding.
+func TestQuantileBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		durations := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Hour)), 1, 300).Draw(t, "durations")
+		var whole, one, other spread
+		for i, d := range durations {
+			whole.add(time.Duration(d))
+			[]*spread{&one, &other}[i%2].add(time.Duration(d))
+		}
+		if one.merge(&other); one != whole {
+			t.Fatal("the parts together are not the whole")
+		}
+		slices.Sort(durations)
+		for _, share := range []float64{0.01, 0.5, 0.99, 1} {
+			exact := durations[int(math.Ceil(share*float64(len(durations))))-1]
+			if got := int64(whole.quantile(share)); got < exact || got-exact > exact/16 {
+				t.Fatalf("quantile %v is %d, of which the exact one is %d", share, got, exact)
+			}
+		}
+	})
 }

@@ -25,16 +25,26 @@ type Totals struct {
 // Requests is the number of all requests.
 func (t Totals) Requests() uint64 { return t.Put + t.Get + t.Stat + t.List + t.Delete }
 
+// Latency is how long the requests of one operation took, those left out that were cancelled.
+type Latency struct {
+	Op      string // put, get, stat, list or delete
+	Count   uint64
+	Retries uint64 // attempts that repeat another one
+
+	// P50 and P99 are at most 1/16 too long, and never too short.
+	P50, P99, Max time.Duration
+}
+
 // tally adds up.
 type tally struct {
 	mu       sync.Mutex
 	requests [numOps]uint64
 	failed   uint64
 	slowed   uint64
-	retries  uint64
+	retries  [numOps]uint64
 	sent     uint64
 	received uint64
-	times    spread
+	times    [numOps]spread
 }
 
 func (t *tally) count(r *request, took time.Duration) {
@@ -50,7 +60,7 @@ func (t *tally) count(r *request, took time.Duration) {
 	t.sent += uint64(r.sent)
 	t.received += uint64(r.received)
 	if r.result != cancelled {
-		t.times.add(took)
+		t.times[r.op].add(took)
 	}
 }
 
@@ -60,20 +70,38 @@ func (t *tally) slowDowns() uint64 {
 	return t.slowed
 }
 
-func (t *tally) retried() {
+func (t *tally) retried(o op) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.retries++
+	t.retries[o]++
 }
 
 func (t *tally) totals() Totals {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var times spread
+	retries := uint64(0)
+	for o := range t.times {
+		times.merge(&t.times[o])
+		retries += t.retries[o]
+	}
 	return Totals{
 		Put: t.requests[put], Get: t.requests[get], Stat: t.requests[stat], List: t.requests[list], Delete: t.requests[del],
-		Failed: t.failed, Retries: t.retries, Sent: t.sent, Received: t.received,
-		P50: t.times.quantile(0.5), P99: t.times.quantile(0.99), Max: t.times.max,
+		Failed: t.failed, Retries: retries, Sent: t.sent, Received: t.received,
+		P50: times.quantile(0.5), P99: times.quantile(0.99), Max: times.max,
 	}
+}
+
+func (t *tally) latencies() []Latency {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []Latency
+	for o := range t.times {
+		if s := &t.times[o]; s.n > 0 {
+			out = append(out, Latency{Op: opNames[o], Count: s.n, Retries: t.retries[o], P50: s.quantile(0.5), P99: s.quantile(0.99), Max: s.max})
+		}
+	}
+	return out
 }
 
 // spread counts durations in cells: sixteen for every doubling, so that a cell's upper end is at most 1/16 above
@@ -91,6 +119,15 @@ func (s *spread) add(d time.Duration) {
 	s.cells[cell(uint64(d))]++
 	s.n++
 	s.max = max(s.max, d)
+}
+
+// merge adds what is in another one.
+func (s *spread) merge(o *spread) {
+	for i, n := range o.cells {
+		s.cells[i] += n
+	}
+	s.n += o.n
+	s.max = max(s.max, o.max)
 }
 
 // quantile returns a duration that so great a share of all does not exceed; 0 of none.
