@@ -117,6 +117,7 @@ type Recovery struct {
 	Objective float64 `json:"objective_seconds,omitempty"`
 	Judged    bool    `json:"judged"`
 	Met       bool    `json:"met"`
+	Total     float64 `json:"total_seconds,omitempty"` // with what is assumed for noticing, deciding and switching over; 0: not known
 	Phases    []Phase `json:"phases"`
 }
 

@@ -83,6 +83,10 @@ func (a *app) runDrill(ctx context.Context, o drillOptions, args []string) error
 
 // drillOne drills one source. The drill is called run; everything that is restored before it in an incident takes behind.
 func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind time.Duration) (*verify.DrillDocument, error) {
+	defer func() { a.keysFrom = "" }() // the next one may have another kit, or none
+	if err := a.drillPolicy(o); err != nil {
+		return nil, err
+	}
 	_, configured := a.config.Datasets[o.dataset]
 	where, err := a.scratchFor(o.scratch)
 	if err != nil {
@@ -102,9 +106,9 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 		Dataset: first(o.dataset, o.path), Host: o.host, Configured: configured, At: o.query().At, RTO: o.want.rto, RPO: o.want.rpo, Scratch: where,
 		Scenario: o.modes.scenario, Behind: behind, RandomWithin: o.modes.want.within, Sample: o.modes.want.sample, MaxDuration: o.modes.want.most,
 		AgainstSource: o.modes.against, FindLastGood: o.modes.good,
-		Objectives: func(s *repo.Snapshot) (rto, rpo time.Duration) { return a.configuredObjectives(o, s) },
-		Permit:     func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Probe:      o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+		Wanted: func(s *repo.Snapshot) drill.Wanted { return a.wantedOf(o, s) },
+		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
+		Probe:  o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
 	})
 }
 
@@ -134,13 +138,10 @@ func (a *app) parseDrill(o *drillOptions, args []string) error {
 	if o.want.rpo, err = objective("--rpo", o.rpo); err != nil {
 		return err
 	}
-	if err := o.modes.parse(o); err != nil {
+	if err := o.modes.parse(a, o); err != nil {
 		return err
 	}
-	if err := o.probe.parse(); err != nil {
-		return err
-	}
-	return a.parseKeysFrom(o)
+	return o.probe.parse()
 }
 
 // parseKeysFrom finds the recovery kit.
@@ -148,7 +149,7 @@ func (a *app) parseKeysFrom(o *drillOptions) error {
 	if o.keysFrom == "" {
 		return nil
 	}
-	if a.g.passwordFile+a.g.passwordCommand+a.g.keyFile+a.g.identity != "" {
+	if a.secretGiven() {
 		return usagef("--keys-from contradicts the password or key that is given: the drill takes the secret from the kit alone")
 	}
 	found, err := findKit(o.keysFrom)

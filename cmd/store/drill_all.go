@@ -40,8 +40,11 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		one := *o
 		one.dataset, one.host = s.dataset, s.host
 		doc, err := a.drillOne(ctx, &one, fmt.Sprintf("%s-%d", a.runID, i+1), behind)
-		if doc == nil {
-			return err // of this repository, and so of all of them; or a signal
+		if ctx.Err() != nil {
+			return err
+		}
+		if doc == nil { // it did not begin: the scratch folder, or the kit
+			doc = &verify.DrillDocument{Verdict: verify.CouldNotRun, ExitCode: exitFailure, Dataset: s.dataset, Host: s.host, Reasons: []string{err.Error()}}
 		}
 		err = a.drillError(doc, err)
 		all.Drills = append(all.Drills, doc)

@@ -34,7 +34,7 @@ func (m *drillModes) register(f *pflag.FlagSet) {
 }
 
 // parse reads the flags and refuses what contradicts itself.
-func (m *drillModes) parse(o *drillOptions) error {
+func (m *drillModes) parse(a *app, o *drillOptions) error {
 	var err error
 	if m.want.within, err = objective("--random-within", m.within); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (m *drillModes) parse(o *drillOptions) error {
 		return usagef("--rto and --sample contradict each other: the time that a part takes is no RTO")
 	case o.rto != "" && m.scenario == drill.Warm:
 		return usagef("--rto and --scenario warm contradict each other: a host that is lost has lost its cache")
-	case m.good && o.probe.name == "":
+	case m.good && o.probe.name == "" && !a.probed(o.dataset):
 		return usagef("--find-last-good needs a --probe that says what is good")
 	case part && o.probe.name != "":
 		return usagef("--probe and --sample contradict each other: a part of the files is not what the probe is for")
@@ -105,4 +105,14 @@ func (m *drillModes) words() []string {
 		out = append(out, "--scenario", m.scenario)
 	}
 	return out
+}
+
+// probed reports whether the configuration has a probe for a dataset, or, of none in particular, for any.
+func (a *app) probed(dataset string) bool {
+	for name, e := range a.config.Datasets {
+		if e.Drill.Probe != nil && (dataset == "" || name == dataset) {
+			return true
+		}
+	}
+	return false
 }

@@ -19,6 +19,9 @@ const aboutProbes = "--probe runs a program in the restored folder, or a built-i
 	"{target}, {snapshot} and {recovery_point} are replaced in them. It passes when it ends with 0 and the last line that it prints is\n" +
 	"\"checked N\", N at least 1. It has no network, and can write nowhere but in the folder and $TMPDIR. docs/operations.md has examples."
 
+// noProbe stands for no probe where the configuration has one.
+const noProbe = "none"
+
 // probeLines is how many lines the text shows of what a probe printed that failed.
 const probeLines = 20
 
@@ -29,7 +32,7 @@ type probeFlags struct {
 }
 
 func (p *probeFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&p.name, "probe", "", "`PROBE` that looks at what was restored: a program, or canary, files, postgres or sqlite; its arguments follow --")
+	f.StringVar(&p.name, "probe", "", "`PROBE` that looks at what was restored: a program, or canary, files, postgres or sqlite; its arguments follow --.\nnone: not the one of the configuration either")
 	f.StringVar(&p.timeout, "probe-timeout", "", "the probe fails when it takes longer, a `DURATION` (default 30m)")
 	f.StringVar(&p.isolation, "isolation", "", "of the probe: full, or none where the kernel forbids namespaces (default full)")
 }
@@ -45,9 +48,12 @@ func (p *probeFlags) split(cmd *cobra.Command, args *[]string, check cobra.Posit
 	return check(cmd, *args)
 }
 
+// none reports whether no probe is wanted, whatever the configuration says.
+func (p *probeFlags) none() bool { return p.name == noProbe }
+
 // parse makes a spec of the flags.
 func (p *probeFlags) parse() error {
-	if p.name == "" {
+	if p.name == "" || p.none() && len(p.args) == 0 {
 		if p.timeout != "" || p.isolation != "" {
 			return usagef("--probe-timeout and --isolation are of a --probe, and there is none")
 		}

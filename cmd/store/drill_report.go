@@ -11,6 +11,7 @@ import (
 
 	"savepoint/verify"
 	"savepoint/verify/drill"
+	"savepoint/verify/measure"
 	"savepoint/verify/probe"
 )
 
@@ -88,6 +89,12 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
 	}
 	printProbe(&b, d.Probe)
+	if d.RTO.Total > 0 {
+		fmt.Fprintf(&b, "RTO total %s, with the times that the policy assumes for noticing, deciding and switching over\n", spanText(d.RTO.Total))
+	}
+	if cost := a.costOf(d); cost.Known() {
+		fmt.Fprintf(&b, "cost %s, by the prices of the configuration\n", cost)
+	}
 	fmt.Fprintf(&b, "conditions: %s\n", strings.Join(conditionTexts(d.Conditions), ", "))
 	if lost := d.Conditions.NotIndependent; len(lost) > 0 && d.Verdict != verify.CouldNotRun {
 		fmt.Fprintf(&b, "not proven: that it works when this host is lost, for %s would be lost with it\n", printable(strings.Join(lost, " and ")))
@@ -97,6 +104,15 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// costOf returns what a drill cost that came to an end.
+func (a *app) costOf(d *verify.DrillDocument) measure.Price {
+	var received, requests uint64
+	for _, p := range d.RTO.Phases {
+		received, requests = received+p.Received, requests+p.Requests
+	}
+	return a.prices().Drill(received, requests)
 }
 
 // lossText says what of the live source would be lost.

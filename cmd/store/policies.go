@@ -7,6 +7,8 @@ import (
 
 	"savepoint/internal/policy"
 	"savepoint/repo"
+	"savepoint/verify/drill"
+	"savepoint/verify/probe"
 )
 
 // policyOf returns what holds for the dataset of a snapshot: as the configuration says, else as the snapshot carries it; nil when neither
@@ -26,18 +28,20 @@ func (a *app) policyOf(s *repo.Snapshot) (e *policy.Effective, where string) {
 	return e, "snapshot " + s.Short()
 }
 
-// configuredObjectives returns those objectives of the policy that no flag gave, and notes where they came from.
-func (a *app) configuredObjectives(o *drillOptions, s *repo.Snapshot) (rto, rpo time.Duration) {
+// wantedOf returns what the policy of a snapshot wants of its drill and no flag gave, and notes where objectives came from. Only a probe of the
+// configuration is run: who can write a snapshot's policy could have any host run what they like.
+func (a *app) wantedOf(o *drillOptions, s *repo.Snapshot) drill.Wanted {
+	var w drill.Wanted
 	e, where := a.policyOf(s)
 	if e == nil {
-		return 0, 0
+		return w
 	}
 	var said []string
 	for _, x := range []struct {
 		name, key    string
 		flag, policy time.Duration
 		into         *time.Duration
-	}{{"RTO", "objectives.rto", o.want.rto, e.Objectives.RTO, &rto}, {"RPO", "objectives.rpo", o.want.rpo, e.Objectives.RPO, &rpo}} {
+	}{{"RTO", "objectives.rto", o.want.rto, e.Objectives.RTO, &w.RTO}, {"RPO", "objectives.rpo", o.want.rpo, e.Objectives.RPO, &w.RPO}} {
 		if x.flag > 0 || x.policy == 0 {
 			continue
 		}
@@ -49,7 +53,29 @@ func (a *app) configuredObjectives(o *drillOptions, s *repo.Snapshot) (rto, rpo 
 		said = append(said, fmt.Sprintf("%s objective %s (policy: %s)", x.name, policy.SpanText(x.policy), from))
 	}
 	o.said = strings.Join(said, ", ")
-	return rto, rpo
+	if sum, known := e.Recovery.Total(); known {
+		w.Assumed = &sum
+	}
+	if d := e.Drill; where == "" && d.Probe != nil && !o.probe.none() {
+		w.Probe = &probe.Spec{Argv: d.Probe.Argv, Timeout: d.Timeout, Isolation: probe.Isolation(d.Isolation)}
+	}
+	return w
+}
+
+// drillPolicy takes from the configuration where to restore to and which kit to use, when no flag says so.
+func (a *app) drillPolicy(o *drillOptions) error {
+	if e := a.config.Datasets[o.dataset]; e != nil {
+		o.scratch = first(o.scratch, e.Drill.Scratch)
+		if !a.secretGiven() {
+			o.keysFrom = first(o.keysFrom, e.Drill.KeysFrom)
+		}
+	}
+	return a.parseKeysFrom(o)
+}
+
+// secretGiven reports whether a flag says which secret opens the repository.
+func (a *app) secretGiven() bool {
+	return a.g.passwordFile+a.g.passwordCommand+a.g.keyFile+a.g.identity != ""
 }
 
 // originText says where a value of a dataset came from.

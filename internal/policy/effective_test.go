@@ -291,9 +291,9 @@ func TestWarnings(t *testing.T) {
 		{"rare drills", set("    drill: {schedule: '0 0 1 1,7 *'}\n"), []string{"5 by the drill schedule \"0 0 1 1,7 *\" drills are up to 184d apart", "5 checked, shown"}},
 		{"monthly drills", set("    drill: {schedule: '0 0 1 * *'}\n"), []string{"5 checked, shown"}},
 		{"stray full", set("    schedule: '30 * * * *'\n    full: '0 0 * * *'\n"), []string{"6 by \"0 0 * * *\" a full backup is due at 2026-01-02 00:00 UTC", "6 checked, shown"}},
-		{"people too slow", set("    recovery: {detect: 2h, decide: 1h, cutover: 1h}\n"), []string{"5 the RTO objective is 4h (default of class user), and detect, decide and cutover take 4h", "5 checked, shown"}},
-		{"not isolated", set("    drill: {isolation: none}\n"), []string{"5 the probe is not isolated", "5 checked, shown"}},
-		{"slow probe", set("    drill: {probe: [x], timeout: 5h}\n"), []string{"5 the probe may take 5h", "5 checked, shown and kept with every snapshot, but nothing acts on it so far: drill.probe (line 5), drill.timeout (line 5)"}},
+		{"people too slow", set("    recovery: {detect: 2h, decide: 1h, cutover: 1h}\n"), []string{"5 the RTO objective is 4h (default of class user), and detect, decide and cutover take 4h"}},
+		{"not isolated", set("    drill: {isolation: none}\n"), []string{"5 the probe is not isolated"}},
+		{"slow probe", set("    drill: {probe: [x], timeout: 5h}\n"), []string{"5 the probe may take 5h"}},
 		{"keep", set("    keep: {last: 3}\n"), []string{"5 checked, shown and kept with every snapshot, but nothing acts on it so far: keep (line 5)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ type Warning struct {
 const rarestDrill = 31 * 24 * time.Hour
 
 // notYet are the keys that are checked and shown, and nothing acts on so far.
-var notYet = [...]string{"full", "keep", "drill.schedule", "drill.probe", "drill.timeout", "drill.keys_from", "drill.isolation", "drill.scratch", "recovery", "prices"}
+var notYet = [...]string{"full", "keep", "drill.schedule"}
 
 // Warnings returns what objectives contradict, and what has no effect so far, by
 // dataset and line.

@@ -45,9 +45,9 @@ type Options struct {
 	FindLastGood bool
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
-	// Objectives returns those of the snapshot that is drilled, which stand in for an RTO or an RPO that is 0. Nil: there are none.
-	Objectives func(*repo.Snapshot) (rto, rpo time.Duration)
-	Scratch    Scratch
+	// Wanted returns what is wanted of the snapshot that is drilled, which stands in for what these options leave out. Nil: nothing is.
+	Wanted  func(*repo.Snapshot) Wanted
+	Scratch Scratch
 	// Permit says why a snapshot must not be restored into a folder of this host, or nil. Nil permits all.
 	Permit func(s *repo.Snapshot, folder string) error
 	// Keep leaves what was restored and compared in the scratch folder.
@@ -72,6 +72,13 @@ type Options struct {
 	statfs  func(path string) (unix.Statfs_t, error)
 	compare comparison
 	random  func() float64 // at least 0, below 1
+}
+
+// Wanted is what somebody wants of a drill: objectives, 0 for none, and a probe, nil for none. A sample is not probed.
+type Wanted struct {
+	RTO, RPO time.Duration
+	Probe    *probe.Spec
+	Assumed  *time.Duration // to notice, to decide and to switch over, which no drill measures; nil: not known
 }
 
 // Opened is a repository, with what the drill must know of how it was opened.

@@ -32,6 +32,7 @@ type run struct {
 	opened  Opened
 	known   bool // which source it is about
 	snaps   []*repo.Snapshot
+	assumed *time.Duration
 	want    func(*tree.Entry) bool // files of the sample; nil: all
 	res     *restore.Result
 	cannot  error // why the drill did not come to its end
@@ -227,9 +228,13 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 func (x *run) chosen(c repo.Choice) {
 	s, d := c.Snapshot, x.doc
 	x.known = true
-	if x.o.Objectives != nil {
-		rto, rpo := x.o.Objectives(s)
-		d.RTO.Objective, d.RPO.Objective = cmp.Or(d.RTO.Objective, rto.Seconds()), cmp.Or(d.RPO.Objective, rpo.Seconds())
+	if x.o.Wanted != nil {
+		w := x.o.Wanted(s)
+		d.RTO.Objective, d.RPO.Objective = cmp.Or(d.RTO.Objective, w.RTO.Seconds()), cmp.Or(d.RPO.Objective, w.RPO.Seconds())
+		x.assumed = w.Assumed
+		if x.o.Sample.All() {
+			x.o.Probe = cmp.Or(x.o.Probe, w.Probe)
+		}
 	}
 	d.Dataset, d.Host, d.Class, d.Snapshot, d.Faults = s.Dataset, s.Host, s.Class, s.ID(), &s.FaultCount
 	d.Complete, d.WindowStart, d.WindowEnd, d.Published = verify.Known(complete(s)), s.Start().UTC(), s.End().UTC(), published(s).UTC()
@@ -344,6 +349,9 @@ func (x *run) settle() {
 	}
 	j, d := judge(*x.doc, x.cannot), x.doc
 	d.Verdict, d.ExitCode = j.verdict, j.exit
+	if x.assumed != nil && j.rtoJudged {
+		d.RTO.Total = d.RTO.Seconds + x.assumed.Seconds()
+	}
 	d.RTO.Judged, d.RTO.Met, d.RPO.Judged, d.RPO.Met = j.rtoJudged, j.rtoMet, j.rpoJudged, j.rpoMet
 	d.Reasons = append([]string{}, j.reasons...)
 	if late := x.late; late != nil {
