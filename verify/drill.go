@@ -51,6 +51,7 @@ type DrillDocument struct {
 	Compared   Comparison `json:"compared"`          // what was read again from disk
 	Loss       *LossSet   `json:"loss,omitempty"`    // what of the live source would be lost; nil: nobody asked
 	Probe      *Probe     `json:"probe,omitempty"`   // what looked at it, when anything was to
+	Resume     *Resume    `json:"resume,omitempty"`  // a first backup of what came back; nil: none was wanted, or nothing was worth one
 	Conditions Conditions `json:"conditions"`        // under which all this was measured
 	Damaged    []Lost     `json:"damaged"`           // what the repository lost; at most MaxListed
 	DamagedCnt uint64     `json:"damaged_count"`     // all of them
@@ -62,6 +63,15 @@ type DrillDocument struct {
 	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left
 
 	Kit *KitProof `json:"recovery_kit,omitempty"` // of a drill whose secret was that of a recovery kit
+}
+
+// Resume is a first backup of what a drill restored, into a repository that was thrown away.
+type Resume struct {
+	Passed  bool    `json:"passed"`
+	Message string  `json:"message,omitempty"` // why it did not
+	Files   uint64  `json:"files"`
+	Bytes   uint64  `json:"bytes"`
+	Seconds float64 `json:"seconds"`
 }
 
 // LossSet is what of a live source a restore would not bring back. Files are those that are new or have changed, Bytes those of them that are not

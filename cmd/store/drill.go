@@ -94,7 +94,12 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 	}
 	bar := a.newProgress("drill")
 	defer bar.end()
+	var resume func(context.Context, string, string) (uint64, uint64, error)
+	if o.modes.resume {
+		resume = a.backupAway
+	}
 	return drill.Run(ctx, drill.Options{
+		Resume: resume,
 		Open: func(ctx context.Context, cache string) (drill.Opened, error) {
 			if o.modes.scenario == drill.Warm {
 				cache = a.cacheFolder()

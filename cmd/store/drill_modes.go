@@ -16,8 +16,8 @@ import (
 type drillModes struct {
 	scenario, within, sample, most string
 
-	all, against, good bool
-	want               struct {
+	all, against, good, resume bool
+	want                       struct {
 		within, most time.Duration
 		sample       drill.Sample
 	}
@@ -30,6 +30,7 @@ func (m *drillModes) register(f *pflag.FlagSet) {
 	f.StringVar(&m.sample, "sample", "", "restore only a `PART` of the files, drawn anew every time: 5% or 10GiB; this gives no RTO")
 	f.BoolVar(&m.against, "against-source", false, "on the host of the source: read all of it, and say what a restore would not bring back")
 	f.BoolVar(&m.good, "find-last-good", false, "when the --probe fails, look for the newest older snapshot that passes it")
+	f.BoolVar(&m.resume, "resume", false, "make a first backup of what came back, into a repository that is thrown away: backups go on after a restore")
 	f.StringVar(&m.most, "max-duration", "", "end the drill after this `DURATION`; it could not run then")
 }
 
@@ -100,6 +101,12 @@ func (m *drillModes) words() []string {
 	}
 	if m.against {
 		out = append(out, "--against-source")
+	}
+	if m.resume {
+		out = append(out, "--resume")
+	}
+	if m.good {
+		out = append(out, "--find-last-good")
 	}
 	if cmp.Or(m.scenario, drill.Cold) != drill.Cold {
 		out = append(out, "--scenario", m.scenario)

@@ -89,6 +89,9 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
 	}
 	printProbe(&b, d.Probe)
+	if r := d.Resume; r != nil && r.Passed {
+		fmt.Fprintf(&b, "backed up again: %s, %s, in %s\n", plural(r.Files, "file", "files"), sizeText(r.Bytes), spanText(r.Seconds))
+	}
 	if d.RTO.Total > 0 {
 		fmt.Fprintf(&b, "RTO total %s, with the times that the policy assumes for noticing, deciding and switching over\n", spanText(d.RTO.Total))
 	}

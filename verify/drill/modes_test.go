@@ -270,3 +270,42 @@ func TestMaxDuration(t *testing.T) {
 func selectSource(host string) func([]*repo.Snapshot) (repo.Choice, error) {
 	return func(snaps []*repo.Snapshot) (repo.Choice, error) { return repo.Select(snaps, repo.Query{Host: host}) }
 }
+
+// TestResume has a first backup of what came back that works, ones that do not, and none where nothing is worth one.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	for name, tt := range map[string]struct {
+		files uint64
+		err   error
+		exit  int
+		says  string
+	}{
+		"works":      {2, nil, 0, ""},
+		"fails":      {0, errors.New("no room"), 1, "a first backup of what came back failed: no room"},
+		"lacks some": {1, nil, 1, "it has 1 file of 2"},
+	} {
+		o := w.options()
+		o.Resume = func(_ context.Context, folder, place string) (uint64, uint64, error) {
+			if _, err := os.Stat(filepath.Join(folder, "region")); err != nil {
+				t.Error(err)
+			}
+			return tt.files, 3, os.MkdirAll(filepath.Join(place, "left"), 0o700)
+		}
+		if tt.err != nil {
+			o.Resume = func(context.Context, string, string) (uint64, uint64, error) { return 0, 0, tt.err }
+		}
+		d, _ := w.run(o, verify.Restored, tt.exit)
+		if d.Resume == nil || d.Resume.Passed != (tt.exit == 0) || tt.says != "" && !strings.Contains(strings.Join(d.Reasons, " "), tt.says) {
+			t.Errorf("%s: %+v, %q", name, d.Resume, d.Reasons)
+		}
+	}
+	w.spoil(nil)
+	o := w.options()
+	o.Resume = func(context.Context, string, string) (uint64, uint64, error) {
+		t.Error("damage was backed up")
+		return 0, 0, nil
+	}
+	if d, _ := w.run(o, verify.Damage, 4); d.Resume != nil {
+		t.Errorf("%+v", d.Resume)
+	}
+}

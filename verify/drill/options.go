@@ -43,6 +43,9 @@ type Options struct {
 	AgainstSource bool
 	// FindLastGood looks among older snapshots for the newest that passes the probe, when the one that was chosen does not.
 	FindLastGood bool
+	// Resume backs folder up into a new repository in the folder repository, which is not there, and says how many files and bytes it took.
+	// Nil: that is not wanted.
+	Resume func(ctx context.Context, folder, repository string) (files, bytes uint64, err error)
 	// RTO and RPO are the objectives; zero is none.
 	RTO, RPO time.Duration
 	// Wanted returns what is wanted of the snapshot that is drilled, which stands in for what these options leave out. Nil: nothing is.

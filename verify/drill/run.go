@@ -131,6 +131,9 @@ func (x *run) drill(ctx context.Context) {
 	limited, stop := x.deadline(ctx)
 	defer stop()
 	x.cannot = x.recover(limited)
+	if x.cannot == nil && x.refused == nil {
+		x.resume(limited)
+	}
 	if errors.Is(context.Cause(limited), errTooLong) && x.cannot != nil {
 		x.cannot = x.tooLong()
 	}

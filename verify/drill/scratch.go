@@ -22,6 +22,7 @@ const lockName = ".savepoint-drill-lock"
 //	<run>/cache/                  of the repository; empty in the beginning
 //	<run>/restored/               what is restored
 //	<run>/probe/                  temporary files of a probe
+//	<run>/resumed/                the repository of a first backup
 //
 // Who makes one, or looks for those of others, holds a lock on the folder that they lie in, so that none is seen between its making
 // and its locking. What is in the folder is removed through the descriptor of the one that was made, whatever its path leads to by then.
@@ -119,6 +120,7 @@ func openFile(dir *os.File, name string, flags int) (*os.File, error) {
 func (s *scratch) name() string     { return filepath.Base(s.path) }
 func (s *scratch) cache() string    { return filepath.Join(s.path, "cache") }
 func (s *scratch) restored() string { return filepath.Join(s.path, "restored") }
+func (s *scratch) resumed() string  { return filepath.Join(s.path, "resumed") }
 func (s *scratch) probe() string    { return filepath.Join(s.path, "probe") }
 
 // look finds the folders of other drills of this user: those that were killed, and how many run. The caller holds base.
@@ -201,7 +203,7 @@ func (s *scratch) others() (int, error) {
 func (s *scratch) keep() error {
 	s.kept = true
 	// The lock's name goes before the lock: who gets it then sees that the folder is no leftover.
-	err := errors.Join(removeAll(s.cache(), ""), removeAll(s.probe(), ""), unix.Unlinkat(int(s.dir.Fd()), lockName, 0))
+	err := errors.Join(removeAll(s.cache(), ""), removeAll(s.probe(), ""), removeAll(s.resumed(), ""), unix.Unlinkat(int(s.dir.Fd()), lockName, 0))
 	s.close()
 	if err != nil {
 		return fmt.Errorf("keep the restored folder: %w", err)
@@ -211,7 +213,7 @@ func (s *scratch) keep() error {
 
 // again removes what was restored, so that there is room for another restore.
 func (s *scratch) again() error {
-	if err := errors.Join(s.same(), removeAll(s.restored(), ""), removeAll(s.probe(), "")); err != nil {
+	if err := errors.Join(s.same(), removeAll(s.restored(), ""), removeAll(s.probe(), ""), removeAll(s.resumed(), "")); err != nil {
 		return fmt.Errorf("remove what was restored: %w", err)
 	}
 	return nil
