@@ -62,6 +62,9 @@ type DrillDocument struct {
 	Run        string     `json:"run"`               // ID of the run
 	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left
 
+	// KeptSnapshot is the ID of the snapshot that is in that folder: the newest good one of those that were tried, or else the last.
+	KeptSnapshot string `json:"kept_snapshot,omitempty"`
+
 	Kit *KitProof `json:"recovery_kit,omitempty"` // of a drill whose secret was that of a recovery kit
 }
 

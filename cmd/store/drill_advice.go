@@ -15,7 +15,7 @@ func (a *app) drillError(d *verify.DrillDocument, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case d.Verdict == verify.Restored: // its report could not be stored, or the scratch folder not be removed
+	case d.Verdict == verify.Restored || d.Verdict == verify.Pass: // its report could not be stored, or the scratch folder not be removed
 		return coded(d.ExitCode, hinted(err, "%s", sentences("All of the snapshot came back.", a.storageAdvice(err))))
 	}
 	next := d.Next
@@ -72,11 +72,22 @@ func (a *app) objectiveAdvice(d *verify.DrillDocument) (string, []string) {
 	return strings.Join(what, " "), commands
 }
 
+// lossAlone reports whether nothing but the comparison with the source found something.
+func lossAlone(d *verify.DrillDocument) bool {
+	return d.Loss != nil && d.Loss.DamagedCount > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && !probeAlone(d)
+}
+
 // damageAdvice names what to look at next, and the older snapshot that came back whole.
 func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []string) {
 	var commands []string
 	text := "Everything came back as it was backed up: what the probe found was in the source already, or the probe is wrong. Look at the source, and at what came back with --keep."
-	if !probeAlone(d) {
+	switch {
+	case probeAlone(d):
+	case lossAlone(d):
+		keep := a.runnable(append(append([]string{"drill"}, ofSource(d)...), "--against-source", "--keep")...)
+		commands = append(commands, keep)
+		text = "Everything came back as it was backed up, and the source reads differently though nothing has changed it: its disk or its memory errs, now or when it was backed up. Compare the files with the source before it is backed up again: " + keep
+	default:
 		commands = append(commands, a.runnable("verify", "--read-data"))
 		text = "Run: " + commands[0]
 	}

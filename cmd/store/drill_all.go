@@ -36,20 +36,28 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 	}
 	all := drillsDocument{Drills: []*verify.DrillDocument{}}
 	var behind time.Duration
+	var said []string
 	for i, s := range sources {
 		one := *o
 		one.dataset, one.host = s.dataset, s.host
 		doc, err := a.drillOne(ctx, &one, fmt.Sprintf("%s-%d", a.runID, i+1), behind)
 		if ctx.Err() != nil {
-			return err
+			if len(all.Drills) == 0 {
+				return err
+			}
+			all.ExitCode = exitCode(err)
+			return errors.Join(a.printDrills(&all, said), err) // what came to its end is said
 		}
 		if doc == nil { // it did not begin: the scratch folder, or the kit
 			doc = &verify.DrillDocument{Verdict: verify.CouldNotRun, ExitCode: exitFailure, Dataset: s.dataset, Host: s.host, Reasons: []string{err.Error()}}
 		}
+		if one.said != "" {
+			said = append(said, fmt.Sprintf("%s@%s: %s", printable(doc.Dataset), printable(doc.Host), one.said))
+		}
 		err = a.drillError(doc, err)
 		all.Drills = append(all.Drills, doc)
 		all.ExitCode = worst(all.ExitCode, doc.ExitCode)
-		behind = time.Duration(doc.RTO.Seconds * float64(time.Second))
+		behind = max(behind, time.Duration(doc.RTO.Seconds*float64(time.Second))) // one that could not begin has no time
 		if err != nil {
 			a.warnf("%s", drill.Plain(err.Error()))
 			if next := hint(err); next != "" {
@@ -60,7 +68,7 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		}
 	}
 	all.site(o.modes.scenario)
-	if err := a.printDrills(&all); err != nil {
+	if err := a.printDrills(&all, said); err != nil {
 		return err
 	}
 	if all.ExitCode == exitOK {
@@ -134,8 +142,8 @@ func (a *app) sourcesToDrill(ctx context.Context, o *drillOptions) ([]drilled, e
 	}), nil
 }
 
-// printDrills prints a table of what the drills came to.
-func (a *app) printDrills(d *drillsDocument) error {
+// printDrills prints a table of what the drills came to, and which objectives the configuration gave.
+func (a *app) printDrills(d *drillsDocument, said []string) error {
 	if a.g.json {
 		return a.printJSON(d)
 	}
@@ -156,6 +164,11 @@ func (a *app) printDrills(d *drillsDocument) error {
 	}
 	if err := t.print(a.out); err != nil {
 		return err
+	}
+	for _, s := range said {
+		if _, err := fmt.Fprintln(a.out, s); err != nil {
+			return err
+		}
 	}
 	if d.SiteRTO != nil {
 		_, err := fmt.Fprintf(a.out, "everything was back after %s\n", spanText(*d.SiteRTO))

@@ -51,6 +51,13 @@ func (a *app) printDrill(d *verify.DrillDocument, why error) error {
 	listDifferent(&b, d)
 	if d.Kept != "" {
 		fmt.Fprintf(&b, "kept: %s\n", printable(d.Kept))
+		if k := d.KeptSnapshot; k != d.Snapshot && k != "" {
+			what := "the newest that will do"
+			if k != d.Instead {
+				what = "which will not do either"
+			}
+			fmt.Fprintf(&b, "In it is the older snapshot %.8s, %s.\n", k, what)
+		}
 		fmt.Fprintf(&b, "Nothing removes it, no later drill either. When it is not needed any more: rm -rf -- %s\n", shellQuote(filepath.Dir(d.Kept)))
 	}
 	_, err := io.WriteString(a.out, b.String())

@@ -213,6 +213,7 @@ func (x *run) report(ctx context.Context) error {
 			short.Listed, short.Damaged = short.Listed[:min(most, len(short.Listed))], short.Damaged[:min(most, len(short.Damaged))]
 			d.Loss = &short
 		}
+		d.Older = shortened(d.Older, most)
 		d.Damaged, d.Compared.Differences = d.Damaged[:min(most, len(d.Damaged))], d.Compared.Differences[:min(most, len(d.Compared.Differences))]
 		document, err = verify.Encode(&d)
 	}
@@ -228,6 +229,31 @@ func (x *run) report(ctx context.Context) error {
 		return fmt.Errorf("the drill's report could not be stored, so nobody will know of it: %w", err)
 	}
 	return nil
+}
+
+// shortened returns the first tries, and the last good one, with one entry of each kind and no output of a probe.
+func shortened(older []verify.Older, most int) []verify.Older {
+	var out []verify.Older
+	good := -1
+	for i, o := range older {
+		if o.Good {
+			good = i
+		}
+	}
+	for i, o := range older {
+		if i >= most && i != good {
+			continue
+		}
+		o.Damaged, o.Compared.Differences = o.Damaged[:min(1, len(o.Damaged))], o.Compared.Differences[:min(1, len(o.Compared.Differences))]
+		o.Compared.NotCompared = o.Compared.NotCompared[:min(1, len(o.Compared.NotCompared))]
+		if o.Probe != nil {
+			p := *o.Probe
+			p.Output = ""
+			o.Probe = &p
+		}
+		out = append(out, o)
+	}
+	return out
 }
 
 // memory returns how much memory the machine has, 0 when that is not known.

@@ -126,23 +126,43 @@ func TestLastGood(t *testing.T) {
 	}
 	for _, bad := range []int{0, 1, 2, 3, 6, 9, n} {
 		o := w.options()
-		o.FindLastGood = true
+		o.FindLastGood, o.Keep = true, true
 		// the number in the file grows with time
 		o.Probe = &probe.Spec{Argv: []string{"sh", "-c", fmt.Sprintf("{ grep -q player players/1 || test $(cat players/1) -lt %d; } && echo checked 1", n-bad)}, Isolation: probe.None}
 		if bad == n {
 			o.Probe.Argv[2] = "exit 1"
 		}
 		if bad == 0 {
+			o.Keep = false
 			w.run(o, verify.Pass, 0)
 			continue
 		}
-		d, _ := w.run(o, verify.Damage, 4)
+		asked := 0
+		o.Wanted = func(*repo.Snapshot) drill.Wanted { asked++; return drill.Wanted{RTO: time.Duration(asked) * time.Hour} }
+		d, _ := drill.Run(t.Context(), o)
+		if asked != 1 || d.RTO.Objective != time.Hour.Seconds() {
+			t.Errorf("%d bad: asked %d times for objectives, which are those of the snapshot that was wanted", bad, asked)
+		}
+		if d == nil || d.Verdict != verify.Damage || d.ExitCode != 4 {
+			t.Fatalf("%d bad: %+v", bad, d)
+		}
 		want := ""
 		if bad < n {
 			want = ids[bad]
 		}
 		if d.Instead != want || len(d.Older) > 8 || d.Snapshot != ids[0] {
 			t.Errorf("%d bad: %.8s after %d tries, want %.8s: %q", bad, d.Instead, len(d.Older), want, d.Reasons)
+		}
+		kept, holds := d.Older[len(d.Older)-1].Snapshot, "a player" // the last that was tried is the oldest when none is good
+		if bad < n {
+			kept, holds = want, fmt.Sprint(n-1-bad)
+		}
+		text, err := os.ReadFile(filepath.Join(d.Kept, "players", "1"))
+		if err != nil || d.KeptSnapshot != kept || string(text) != holds {
+			t.Errorf("%d bad: kept %.8s with %q (%v), want %.8s with %q", bad, d.KeptSnapshot, text, err, kept, holds)
+		}
+		if err := os.RemoveAll(filepath.Dir(d.Kept)); err != nil {
+			t.Error(err)
 		}
 		tried := map[string]bool{}
 		for _, x := range d.Older {

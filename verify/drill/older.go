@@ -53,7 +53,7 @@ func (x *run) lastGood(ctx context.Context, failed *repo.Snapshot) error {
 			bad = i
 		}
 	}
-	for good < len(all) && good-bad > 1 {
+	for good < len(all) && good-bad > 1 { // all[good] is the newest good one so far
 		i := (bad + good) / 2
 		ok, err := x.try(ctx, all[i])
 		if err != nil {
@@ -65,35 +65,67 @@ func (x *run) lastGood(ctx context.Context, failed *repo.Snapshot) error {
 			bad = i
 		}
 	}
-	return nil
+	if good == len(all) {
+		return nil
+	}
+	return x.keepGood(ctx, all[good])
+}
+
+// keepGood brings the newest good snapshot back once more when the folder is to be kept and another one is in it, which is no part of what is
+// measured.
+func (x *run) keepGood(ctx context.Context, s *repo.Snapshot) error {
+	if !x.o.Keep || x.in == s.ID() {
+		return nil
+	}
+	x.o.Events.Notice(fmt.Sprintf("restoring %s once more, to keep it", s.Short()))
+	x.watch.lap("")
+	watch, measured := x.watch, *x.watch
+	x.watch = &measured
+	_, o, err := x.again(ctx, s)
+	x.watch = watch
+	x.watch.lap("")
+	if err == nil && !o.Good {
+		err = fmt.Errorf("nothing is kept: snapshot %s came back before, and will not do now", s.Short())
+	}
+	return err
 }
 
 // try restores an older snapshot, compares it and runs the probe, and notes it in the document. A good one becomes the one that would be used.
 func (x *run) try(ctx context.Context, s *repo.Snapshot) (good bool, err error) {
-	if err := x.scratch.again(); err != nil {
-		return false, err
-	}
 	x.o.Events.Notice(fmt.Sprintf("that snapshot will not do; trying %s, which is older", s.Short()))
-	choice, err := repo.Select(x.snaps, repo.Query{ID: s.ID(), Dataset: s.Dataset, Host: s.Host})
+	is, o, err := x.again(ctx, s)
 	if err != nil {
-		return false, fmt.Errorf("choose an older snapshot: %w", err)
-	}
-	x.watch.lap("") // what comparing and removing took is no part of a recovery
-	doc, is := x.doc, x.newDocument()
-	defer func() { x.doc = doc }()
-	is.Conditions, is.Incident, is.At = doc.Conditions, doc.Incident, doc.At
-	x.doc, x.res = is, nil
-	began := x.o.Now()
-	if err := x.attempt(ctx, choice); err != nil {
 		return false, err
 	}
-	o := tried(is, x.o.Now().Sub(began))
+	doc := x.doc
 	doc.Older = append(doc.Older, o)
 	if o.Good {
 		doc.Instead = o.Snapshot
 		doc.RPO.Seconds, doc.RPO.Since = is.RPO.Seconds, is.RPO.Since
 	}
 	return o.Good, nil
+}
+
+// again restores an older snapshot in the place of what is there, compares it and runs the probe. It returns a document of that alone.
+func (x *run) again(ctx context.Context, s *repo.Snapshot) (is *verify.DrillDocument, o verify.Older, err error) {
+	if err := x.scratch.again(); err != nil {
+		return nil, o, err
+	}
+	choice, err := repo.Select(x.snaps, repo.Query{ID: s.ID(), Dataset: s.Dataset, Host: s.Host})
+	if err != nil {
+		return nil, o, fmt.Errorf("choose an older snapshot: %w", err)
+	}
+	x.watch.lap("") // what comparing and removing took is no part of a recovery
+	doc := x.doc
+	defer func() { x.doc = doc }()
+	is = x.newDocument()
+	is.Conditions, is.Incident, is.At = doc.Conditions, doc.Incident, doc.At
+	x.doc, x.res = is, nil
+	began := x.o.Now()
+	if err := x.attempt(ctx, choice); err != nil {
+		return nil, o, err
+	}
+	return is, tried(is, x.o.Now().Sub(began)), nil
 }
 
 // older returns the snapshots of a source that a restore may bring back and that ended before one of them, the newest first.

@@ -35,9 +35,10 @@ type run struct {
 	assumed *time.Duration
 	want    func(*tree.Entry) bool // files of the sample; nil: all
 	res     *restore.Result
-	cannot  error // why the drill did not come to its end
-	refused error // what ended it without a document
-	late    error // what went wrong after the verdict was known
+	in      string // ID of the snapshot that was restored last
+	cannot  error  // why the drill did not come to its end
+	refused error  // what ended it without a document
+	late    error  // what went wrong after the verdict was known
 }
 
 // Run drills. It returns a document unless the repository could not be opened, the command line does not say which source is meant, or
@@ -182,6 +183,7 @@ func (x *run) recover(ctx context.Context) error {
 // attempt restores one snapshot and compares it.
 func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	x.chosen(c)
+	x.in = c.ID()
 	if x.o.AgainstSource && x.doc.Conditions.SourceHost != verify.Yes {
 		return fmt.Errorf("--against-source: this host is %s, the source is on %s", x.doc.Conditions.Machine, c.Host)
 	}
@@ -231,7 +233,7 @@ func (x *run) choose(ctx context.Context) (repo.Choice, error) {
 func (x *run) chosen(c repo.Choice) {
 	s, d := c.Snapshot, x.doc
 	x.known = true
-	if x.o.Wanted != nil {
+	if x.o.Wanted != nil && x.in == "" { // older ones that are tried are held against the same
 		w := x.o.Wanted(s)
 		d.RTO.Objective, d.RPO.Objective = cmp.Or(d.RTO.Objective, w.RTO.Seconds()), cmp.Or(d.RPO.Objective, w.RPO.Seconds())
 		x.assumed = w.Assumed
@@ -320,7 +322,7 @@ func (x *run) check(ctx context.Context, s *repo.Snapshot) error {
 // tidy removes what is in the scratch folder, so that the report says when that fails, or keeps what was compared.
 func (x *run) tidy() {
 	if x.o.Keep && x.res != nil && x.cannot == nil {
-		x.doc.Kept = x.scratch.restored()
+		x.doc.Kept, x.doc.KeptSnapshot = x.scratch.restored(), x.in
 		return
 	}
 	if err := x.scratch.clear(); err != nil {

@@ -37,6 +37,9 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		if d.Probe != nil && d.Probe.Result == verify.ProbeFailed {
 			what = append(what, "the probe failed")
 		}
+		if d.Loss != nil && d.Loss.DamagedCount > 0 {
+			what = append(what, fmt.Sprintf("%d silently different from the source", d.Loss.DamagedCount))
+		}
 		fmt.Fprintf(&b, ", %s", strings.Join(what, ", "))
 	}
 	if d.RTO.Seconds > 0 && d.Snapshot != "" {

@@ -14,16 +14,28 @@ const passed = verify.Pass
 // proven reports whether a verdict says that everything came back and nothing was missed.
 func proven(v verify.Verdict) bool { return v == verify.Restored || v == passed }
 
-// proves reports whether a drill restored all of its snapshot and nothing was missed. A sample proves nothing of the rest.
-func proves(d *verify.DrillDocument) bool { return proven(d.Verdict) && d.Conditions.Full }
+// warm is the scenario of a drill that took from this host's cache what a host that replaces it would have to fetch.
+const warm = "warm"
 
-// cameBack reports whether a drill restored all of its snapshot, whatever came of its objectives.
-func cameBack(d *verify.DrillDocument) bool {
-	return d.Conditions.Full && (proven(d.Verdict) || d.Verdict == verify.ObjectiveMissed || d.Verdict == verify.Inconclusive)
+// bare reports whether a drill was one of all of its snapshot, on a host that has nothing. A sample proves nothing of the rest, and a cache may
+// hold what the repository has lost.
+func bare(d *verify.DrillDocument) bool { return d.Conditions.Full && d.Conditions.Scenario != warm }
+
+// proves reports whether a drill restored all of its snapshot from the repository alone and nothing was missed.
+func proves(d *verify.DrillDocument) bool { return proven(d.Verdict) && bare(d) }
+
+// cameBack reports whether a drill restored all of its snapshot from the repository alone, whatever came of its objectives.
+func cameBack(d *verify.DrillDocument) bool { return bare(d) && cameWhole(d.Verdict) }
+
+// cameWhole reports whether a verdict says that all came back that was to.
+func cameWhole(v verify.Verdict) bool {
+	return proven(v) || v == verify.ObjectiveMissed || v == verify.Inconclusive
 }
 
-// cameToData reports whether a drill restored something: what it says of the secret that opened the repository is proven then.
-func cameToData(d *verify.DrillDocument) bool { return cameBack(d) || d.Verdict == verify.Damage }
+// cameToData reports whether a drill restored something, be it a part: what it says of the secret that opened the repository is proven then.
+func cameToData(d *verify.DrillDocument) bool {
+	return cameWhole(d.Verdict) || d.Verdict == verify.Damage
+}
 
 // drillResult is a verdict as a label.
 type drillResult struct {
@@ -59,7 +71,9 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 		prefer(&x.LastDrill, d)
 		switch {
 		case r.drill.Verdict == verify.Damage:
-			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) })
+			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool {
+				return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) && (r.silent || !old.silent)
+			})
 			x.damage = append(x.damage, r)
 		case cameBack(r.drill):
 			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return r.heals(old, listed[old.drill.Snapshot] != nil, l.whole) })
@@ -98,10 +112,16 @@ func (r *report) asFar(other *report) bool { return !r.drill.Incident.Before(oth
 // heals reports whether a drill in which everything came back sees the damage healed that an earlier one found. The same snapshot came back,
 // or a newer one, and the damaged one is gone since, or every pack has been read back after it was found. An older snapshot that comes back
 // says nothing, and a newer one may need nothing of what is damaged. What a probe found, of data that came back as it was, only one that
-// passes sees healed.
+// passes sees healed; and what differs silently from the source, only one that compared it with the source and found nothing so.
 func (r *report) heals(old *report, listed bool, whole time.Time) bool {
+	if old.silent && !(r.likeSource && r.asFar(old)) {
+		return false
+	}
 	if old.probeFailed {
 		return r.probePassed && r.asFar(old)
+	}
+	if old.silent && !old.lostManifest && !old.dataLost {
+		return true
 	}
 	if r.drill.Snapshot == old.drill.Snapshot && !old.lostManifest {
 		return true

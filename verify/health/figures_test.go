@@ -233,6 +233,21 @@ func TestPredicted(t *testing.T) {
 	}
 }
 
+// TestPredictedRestore has drills of one machine that also waited for other restores, or ran a probe: that is not of the restore.
+func TestPredictedRestore(t *testing.T) {
+	w := newWorld(t)
+	snap := w.counting("world-1", usual())
+	w.drilled(snap, 60, nil)
+	w.drilled(snap, 62, nil)
+	w.drilled(snap, 6000, func(d *verify.DrillDocument) {
+		d.RTO.Phases = append(d.RTO.Phases, verify.Phase{Name: "wait", Seconds: 5000}, verify.Phase{Name: "start", Seconds: 36}, verify.Phase{Name: "validate", Seconds: 900})
+	})
+	p := source(t, w.look(health.Options{}), world1).Figures().Predicted
+	if p == nil || p.Drills != 3 || p.Seconds < 60 || p.Seconds > 64 {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestUnusualBackup(t *testing.T) {
 	w := newWorld(t)
 	w.nights(28, usual())

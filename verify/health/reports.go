@@ -45,6 +45,8 @@ type report struct {
 	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
 	dataLost     bool // of a drill: something of the snapshot itself did not come back as it was
 	lostFile     string
+	silent       bool // of a drill: files of the source differ from it though nothing has changed them
+	likeSource   bool // of a drill: it was compared with all of the source that could be read, and no file did so
 	probePassed  bool // of a drill, whatever its verdict
 	probeFailed  bool // of a drill: all came back as it was, and its probe found it wanting
 	harm, seen   bool // of a verification: it found damage; every later one sees that too, whatever it reads
@@ -145,7 +147,7 @@ func (r *report) decodeDrill() error {
 		return fmt.Errorf("it is of another source than its report, %w", verify.ErrDocument)
 	case !sensible(d):
 		return fmt.Errorf("no drill measures such times, %w", verify.ErrDocument)
-	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0), d.Verdict == passed && !probePassed(d):
+	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0), d.Verdict == passed && !probePassed(d):
 		return fmt.Errorf("its verdict is not what it found, %w", verify.ErrDocument)
 	}
 	manifests := uint64(0)
@@ -160,12 +162,18 @@ func (r *report) decodeDrill() error {
 	if r.lostFile == "" && len(d.Compared.Differences) > 0 {
 		r.lostFile = cut(d.Compared.Differences[0].Path, keptText)
 	}
+	if l := d.Loss; l != nil {
+		r.silent, r.likeSource = l.DamagedCount > 0, l.DamagedCount == 0 && l.Unreadable == 0 && l.Same+l.Changed > 0
+		if r.lostFile == "" && len(l.Damaged) > 0 {
+			r.lostFile = cut(l.Damaged[0].Path, keptText)
+		}
+	}
 	r.lostManifest, r.dataLost = manifests > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
 	r.probePassed = probePassed(d)
 	r.probeFailed = d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt+d.Compared.DifferenceCount == 0
 	r.trial = trialOf(d)
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
-		Conditions:  verify.Conditions{Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
+		Conditions:  verify.Conditions{Scenario: cut(d.Conditions.Scenario, keptName), Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
 		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
 	if d.Kit != nil {
 		r.drill.Kit = &verify.KitProof{Slot: cut(d.Kit.Slot, 4*keptName), Proven: d.Kit.Proven}

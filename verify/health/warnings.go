@@ -99,6 +99,8 @@ func (l *look) warnDrills(x *sight) {
 		what := "did not come back whole"
 		if x.UnhealedDamage.rep.probeFailed {
 			what = "came back, and failed its probe,"
+		} else if r := x.UnhealedDamage.rep; r.silent && !r.dataLost && !r.lostManifest {
+			what = "came back, and silently differs from the source,"
 		}
 		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s", what, l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
 		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
@@ -118,6 +120,9 @@ func (l *look) damageCommand(x *sight) string {
 	d := x.UnhealedDamage
 	if d.rep.probeFailed {
 		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--keep")
+	}
+	if d.rep.silent && !d.rep.dataLost && !d.rep.lostManifest {
+		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--against-source")
 	}
 	at := d.rep.drill.WindowEnd
 	if d.Of != nil && !d.Of.Before(at) {
