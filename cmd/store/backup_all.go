@@ -140,8 +140,12 @@ func (x *allRun) conclude(ctx context.Context, all int) error {
 		err = hinted(context.Cause(ctx), "%d of %d datasets were begun; their snapshots are safe. The same command goes on from there.", len(x.doc.Datasets), all)
 		total = exitInterrupted
 	case len(failed) > 0:
+		others := "; the others are backed up"
+		if len(failed) == all {
+			others = ""
+		}
 		err = hinted(coded(exitFailure, fmt.Errorf("%d of %d datasets failed: %s", len(failed), all, strings.Join(failed, ", "))),
-			"What became of each is said above; the others are backed up. The same command can be run again.")
+			"What became of each is said above%s. The same command can be run again.", others)
 	}
 	x.doc.ExitCode = total
 	if total != exitInterrupted {

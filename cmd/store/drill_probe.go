@@ -65,7 +65,7 @@ func (p *probeFlags) parse() error {
 	}
 	s := &probe.Spec{Argv: append([]string{p.name}, p.args...), Timeout: timeout, Isolation: probe.Isolation(p.isolation)}
 	if err := s.Validate(); err != nil {
-		return hinted(usagef("--probe: %w", err), "docs/operations.md has an example of every probe.")
+		return hinted(usagef("--probe: %w", err), "The arguments of a probe follow --; docs/operations.md has an example of every probe.")
 	}
 	p.spec = s
 	return nil

@@ -107,10 +107,11 @@ func credentials(getenv func(string) string) send.Credentials {
 
 // listenAddress reads PORT, :PORT or HOST:PORT. Without a host, nobody but this host is meant.
 func listenAddress(text string) (string, error) {
+	address := text
 	if !strings.Contains(text, ":") {
-		text = ":" + text
+		address = ":" + text
 	}
-	host, port, err := net.SplitHostPort(text)
+	host, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}

@@ -22,18 +22,19 @@ func (a *app) readIdentity(path string) (text string, page *kit.Kit, err error) 
 		return "", nil, err
 	}
 	text = string(b)
+	var slip error
 	if kit.Is(text) {
 		k, err := kit.Parse(text)
-		switch {
-		case errors.Is(err, kit.ErrMistyped):
-			a.warnf("recovery kit %s: %v: is the address, the ID or the slot mistyped?", printable(path), err)
-		case err != nil:
+		if slip = err; err != nil && !errors.Is(err, kit.ErrMistyped) {
 			return "", nil, unusable(path, err)
 		}
 		text, page = k.Secret+"\n", &k
 	}
 	if _, err := seal.ParseIdentities(text); err != nil {
 		return "", nil, unusable(path, err)
+	}
+	if slip != nil { // the key is whole, so it is in the lines around it
+		a.warnf("recovery kit %s: %v: is the address, the ID or the slot mistyped?", printable(path), slip)
 	}
 	return text, page, nil
 }

@@ -24,19 +24,30 @@ import (
 // idleVariable names, to the program under test alone, how long a connection to a bucket may move no byte.
 const idleVariable = "STORE_TEST_IDLE"
 
-// runImpatient is main with a shorter patience with connections, when the test asks for it.
+// clockVariable names, to the program under test alone, what its clock shows when it starts.
+const clockVariable = "STORE_TEST_CLOCK"
+
+// runImpatient is main with a shorter patience with connections, or another clock, when the test asks for it.
 func runImpatient() {
-	text := os.Getenv(idleVariable)
-	if text == "" {
+	idle, clock := os.Getenv(idleVariable), os.Getenv(clockVariable)
+	if idle == "" && clock == "" {
 		main()
 		return
 	}
-	idle, err := time.ParseDuration(text)
+	a := newApp(os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	var err error
+	if idle != "" {
+		a.idle, err = time.ParseDuration(idle)
+	}
+	if clock != "" && err == nil {
+		var shown time.Time
+		shown, err = time.Parse(time.RFC3339Nano, clock)
+		began := time.Now()
+		a.now = func() time.Time { return shown.Add(time.Since(began)) }
+	}
 	if err != nil {
 		panic(err)
 	}
-	a := newApp(os.Args, os.Stdin, os.Stdout, os.Stderr, os.Getenv)
-	a.idle = idle
 	os.Exit(a.run(os.Args))
 }
 

@@ -132,6 +132,9 @@ func readPrivate(what, path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && !info.IsDir() {
+		if info.Mode()&os.ModeDevice != 0 { // nobody may be told to change the rights of that
+			return nil, usagef("%s %s is a device that can be used by others (mode %04o)", what, printable(path), mode)
+		}
 		return nil, hinted(usagef("%s %s can be used by others (mode %04o)", what, printable(path), mode),
 			"Run: chmod 600 %s", shellQuote(path))
 	}

@@ -101,6 +101,9 @@ func writeFindings(b *strings.Builder, d *verify.CheckDocument) {
 
 // hitText says how many snapshots and files are meant.
 func hitText(snapshots, files uint64) string {
+	if snapshots == 0 && files == 0 {
+		return "no snapshot that is left"
+	}
 	text := plural(snapshots, "snapshot", "snapshots")
 	if files > 0 {
 		text += ", " + plural(files, "file", "files")

@@ -28,7 +28,7 @@ func probeFailed(d *verify.DrillDocument) bool {
 // in the RTO, the RPO becomes that of the one that came back, and the verdict stays damage.
 func (x *run) fallBack(ctx context.Context, failed *repo.Snapshot) error {
 	for _, s := range older(x.snaps, failed) {
-		if good, err := x.try(ctx, s); good || err != nil {
+		if good, err := x.try(ctx, s, further); good || err != nil {
 			return err
 		}
 	}
@@ -36,14 +36,14 @@ func (x *run) fallBack(ctx context.Context, failed *repo.Snapshot) error {
 }
 
 // lastGood looks for the newest snapshot that passes the probe, when the one that was wanted did not. What broke the data stays broken in
-// newer snapshots: so it looks 1, 2, 4, 8 … snapshots back until one passes, and then halves what lies between that and the last one that did not.
+// newer snapshots: so it goes back by 1, 2, 4, 8 … snapshots until one passes, and then halves what lies between that and the last one that did not.
 // Of n snapshots it restores about 2·log₂ n, and the one after the one that it finds is one that failed.
 func (x *run) lastGood(ctx context.Context, failed *repo.Snapshot) error {
 	all := older(x.snaps, failed)
 	bad, good := -1, len(all) // all[bad] failed, all[good] passed
 	for step := 1; good == len(all) && bad+1 < len(all); step *= 2 {
 		i := min(bad+step, len(all)-1)
-		ok, err := x.try(ctx, all[i])
+		ok, err := x.try(ctx, all[i], further)
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (x *run) lastGood(ctx context.Context, failed *repo.Snapshot) error {
 	}
 	for good < len(all) && good-bad > 1 { // all[good] is the newest good one so far
 		i := (bad + good) / 2
-		ok, err := x.try(ctx, all[i])
+		ok, err := x.try(ctx, all[i], "trying %s, which is newer than "+all[good].Short()+", the newest so far that will do")
 		if err != nil {
 			return err
 		}
@@ -90,9 +90,12 @@ func (x *run) keepGood(ctx context.Context, s *repo.Snapshot) error {
 	return err
 }
 
-// try restores an older snapshot, compares it and runs the probe, and notes it in the document. A good one becomes the one that would be used.
-func (x *run) try(ctx context.Context, s *repo.Snapshot) (good bool, err error) {
-	x.o.Events.Notice(fmt.Sprintf("that snapshot will not do; trying %s, which is older", s.Short()))
+// further says that the snapshot tried last will not do, and which one comes next.
+const further = "that snapshot will not do; trying %s, which is older"
+
+// try says which older snapshot is next, restores it, compares it and runs the probe, and notes it in the document. A good one becomes the one that would be used.
+func (x *run) try(ctx context.Context, s *repo.Snapshot, notice string) (good bool, err error) {
+	x.o.Events.Notice(fmt.Sprintf(notice, s.Short()))
 	is, o, err := x.again(ctx, s)
 	if err != nil {
 		return false, err

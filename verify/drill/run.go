@@ -190,12 +190,17 @@ func (x *run) attempt(ctx context.Context, c repo.Choice) error {
 	if err := x.probeReady(ctx); err != nil {
 		return err
 	}
-	x.want = x.o.Sample.of(c.Snapshot, x.o.Run)
-	if err := x.restore(ctx, c.Snapshot); err != nil || x.res == nil {
-		return err
-	}
-	if x.want != nil && x.res.Files == 0 && c.Stats.Files > 0 && !lossy(x.doc) {
-		return fmt.Errorf("%w: it holds none of the %s of snapshot %s", errEmptySample, count(c.Stats.Files, "file", "files"), c.Short())
+	for sample := x.o.Sample; ; sample = sample.larger() {
+		x.want = sample.of(c.Snapshot, x.o.Run)
+		if err := x.restore(ctx, c.Snapshot); err != nil || x.res == nil {
+			return err
+		}
+		if x.want == nil || x.res.Files > 0 || c.Stats.Files == 0 || lossy(x.doc) {
+			break
+		}
+		if err := x.scratch.again(); err != nil { // folders alone
+			return err
+		}
 	}
 	if err := x.check(ctx, c.Snapshot); err != nil {
 		return err

@@ -2,7 +2,6 @@ package drill
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/fnv"
 	"io"
 	"math"
@@ -24,7 +23,13 @@ type Sample struct {
 // All reports whether nothing is left out.
 func (s Sample) All() bool { return s.Share == 0 && s.Bytes == 0 || s.Share >= 1 }
 
-var errEmptySample = errors.New("the sample came out empty: the drill would prove nothing")
+// larger returns a sample of 16 times as many files, for when one came out empty: that would prove nothing.
+func (s Sample) larger() Sample {
+	if s.Bytes > 0 {
+		return Sample{Bytes: min(s.Bytes, math.MaxUint64/16) * 16}
+	}
+	return Sample{Share: min(1, 16*s.Share)}
+}
 
 // of returns which files of a snapshot are in the sample that a run draws; nil: all.
 func (s Sample) of(snap *repo.Snapshot, run string) func(*tree.Entry) bool {

@@ -156,8 +156,12 @@ func (x *sight) habit() time.Duration {
 	return slices.Max(gaps)
 }
 
-// stopped reports whether backups came at intervals, and now none has for more than twice the longest.
-func (x *sight) stopped(now time.Time) bool {
+// stopped reports whether backups came at intervals, and now none has for more than twice the longest, or than half as long again as the
+// schedule leaves: what was backed up by hand some times in a row is no interval then.
+func (x *sight) stopped(now time.Time, scheduled time.Duration) bool {
 	h := x.habit()
+	if scheduled > 0 {
+		return x.LastBackup != nil && now.Sub(x.LastBackup.Published) > scheduled+scheduled/2+slack
+	}
 	return h > 0 && x.LastBackup != nil && now.Sub(x.LastBackup.Published) > 2*h+slack
 }

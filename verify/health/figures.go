@@ -135,10 +135,7 @@ func (l *look) measure(all bool) {
 }
 
 func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figures {
-	var plan Plan
-	if l.o.Plan != nil {
-		plan = l.o.Plan(x.Dataset, x.Host)
-	}
+	plan := l.plan(x)
 	f := &Figures{Plan: plan, Exposure: map[Trust]*measure.Exposure{}}
 	points := x.points(checks)
 	window := measure.Period{From: l.now.Add(-Window), To: l.now, Objective: plan.RPO}

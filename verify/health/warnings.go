@@ -53,8 +53,16 @@ func (l *look) tell(x *sight, state State, next, format string, args ...any) {
 	}
 }
 
+// plan returns what the configuration says of a source.
+func (l *look) plan(x *sight) Plan {
+	if l.o.Plan == nil {
+		return Plan{}
+	}
+	return l.o.Plan(x.Dataset, x.Host)
+}
+
 func (l *look) warnBackups(x *sight) {
-	backup := l.backupCommand(x.Source)
+	backup, plan := l.backupCommand(x.Source), l.plan(x)
 	hit := 0
 	for _, s := range x.snaps {
 		if l.hit[s.ID()] != nil {
@@ -70,14 +78,15 @@ func (l *look) warnBackups(x *sight) {
 		return
 	case x.RecoveryPoint == nil:
 		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time, not suspect and not damaged; on %s", x.Host)
-	case x.stopped(l.now):
-		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s",
-			Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
-	}
-	if p := x.RecoveryPoint; p != nil && l.o.Plan != nil {
-		if rpo := l.o.Plan(x.Dataset, x.Host).RPO; rpo > 0 && l.now.Sub(p.WindowStart) > rpo {
-			l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Age(l.now.Sub(p.WindowStart)), Age(rpo), x.Host)
+	case x.stopped(l.now, plan.Interval):
+		every := "before that at least every " + Age(x.habit())
+		if plan.Interval > 0 {
+			every = "is scheduled at least every " + Age(plan.Interval)
 		}
+		l.tell(x, Stopped, backup, "was last backed up %s ago, and %s; on %s", Age(l.now.Sub(x.LastBackup.Published)), every, x.Host)
+	}
+	if p := x.RecoveryPoint; p != nil && plan.RPO > 0 && l.now.Sub(p.WindowStart) > plan.RPO {
+		l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Age(l.now.Sub(p.WindowStart)), Age(plan.RPO), x.Host)
 	}
 	switch b := x.LastBackup; {
 	case b == nil:
@@ -96,13 +105,13 @@ func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 	switch d := x.LastDrill; {
 	case x.UnhealedDamage != nil:
-		what := "did not come back whole"
+		what, then := "did not come back whole", ""
 		if x.UnhealedDamage.rep.probeFailed {
-			what = "came back, and failed its probe,"
+			what, then = "came back, and failed its probe,", "; a drill whose probe passes ends this; to look at what came back"
 		} else if r := x.UnhealedDamage.rep; r.silent && !r.dataLost && !r.lostManifest {
 			what = "came back, and silently differs from the source,"
 		}
-		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s", what, l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage))
+		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s%s", what, l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage), then)
 		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
@@ -114,8 +123,8 @@ func (l *look) warnDrills(x *sight) {
 	}
 }
 
-// damageCommand returns what finds out more of what drills found: a verification that reads everything, or the drill once more of the one
-// snapshot that is in question when what is newer has come back since.
+// damageCommand returns what finds out more of what drills found: a verification that reads everything; a drill when one has found nothing since;
+// or the drill once more of the one snapshot that is in question when what is newer has come back since.
 func (l *look) damageCommand(x *sight) string {
 	d := x.UnhealedDamage
 	if d.rep.probeFailed {
@@ -129,6 +138,9 @@ func (l *look) damageCommand(x *sight) string {
 		at = *d.Of
 	}
 	if x.LastProven == nil || !x.LastProven.At.After(d.At) || at.IsZero() || len(x.damage) > 1 {
+		if whole := l.status.Verify.Data.LastWhole; whole != nil && whole.After(d.At) {
+			return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
+		}
 		return l.o.Command("verify", "--read-data=all")
 	}
 	return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--at", at.UTC().Format(time.RFC3339Nano))

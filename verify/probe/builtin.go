@@ -84,6 +84,9 @@ func patterns(args []string) ([]string, error) {
 		return nil, errors.New("it needs a pattern of files, such as 'world/**/*.region'")
 	}
 	for _, p := range args {
+		if strings.HasPrefix(p, "--") {
+			return nil, fmt.Errorf("%q is taken for a pattern: flags stand before the first of them", p)
+		}
 		if strings.HasPrefix(p, "/") {
 			return nil, fmt.Errorf("the pattern %q is in the restored folder and does not begin with /", p)
 		}
