@@ -70,11 +70,12 @@ func TestNetworkLostAnswers(t *testing.T) {
 			x := newTrial(t, server, 300_000)
 			x.backup()
 			x.change()
-			// A repetition may meet a connection that was closed with the answer before, and the object by asking for it: then less than three are lost.
+			// A connection that breaks while it is written to makes the store ask for the object, which is there: then nothing is repeated, and less
+			// than three answers are lost. What counts is that some were, and what the audit finds.
 			var lost atomic.Uint64
 			x.proxy.Inject(miniotest.Fault{Match: putUnder(prefix), Times: 3, Do: miniotest.LostAnswer(), Hit: func(*http.Request) { lost.Add(1) }})
 			doc := x.backup()
-			if n := lost.Load(); n == 0 || doc.Storage.Retries < n || len(x.objects("leases/")) < 4 {
+			if n := lost.Load(); n == 0 || len(x.objects("leases/")) < 4 {
 				t.Errorf("%d answers were lost, %d requests repeated; leases %q", n, doc.Storage.Retries, x.objects("leases/"))
 			}
 			x.audit(2)
