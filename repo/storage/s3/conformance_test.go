@@ -22,9 +22,11 @@ func TestConformanceMinIO(t *testing.T) {
 	})
 }
 
-// TestConformanceVersity has a bucket for each store, and TLS.
+// TestConformanceVersity has a bucket for each store, and TLS. The gateway answers a PUT
+// with success when making the object's folder fails because a DELETE took it away at that
+// moment (v1.8.0, backend/posix: EEXIST of link is taken for another writer's success).
 func TestConformanceVersity(t *testing.T) {
 	t.Parallel()
 	srv := miniotest.VersityGW(t, miniotest.TLS())
-	storetest.Run(t, func(t testing.TB) storage.Store { return open(t, srv, nil) })
+	storetest.Run(t, func(t testing.TB) storage.Store { return open(t, srv, nil) }, storetest.ForgetsBesideDeletes)
 }
