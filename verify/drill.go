@@ -84,6 +84,8 @@ type LossSet struct {
 	Bytes        uint64     `json:"bytes"`
 	New          uint64     `json:"new_files"`
 	Changed      uint64     `json:"changed_files"`
+	NewBytes     uint64     `json:"new_bytes"`      // of Bytes, in files that are new
+	ChangedBytes uint64     `json:"changed_bytes"`  // of Bytes, in files that have changed
 	Same         uint64     `json:"same_files"`     // compared, and as in the snapshot
 	Others       uint64     `json:"others"`         // links, devices and the like that are new or of another type
 	Gone         uint64     `json:"gone_entries"`   // in the snapshot, and no longer there
@@ -92,15 +94,28 @@ type LossSet struct {
 	Listed       []LostFile `json:"listed"` // lost or unreadable, in order of path; at most MaxListed
 	Damaged      []LostFile `json:"silently_different"`
 	DamagedCount uint64     `json:"silently_different_count"` // other bytes, though nothing has changed the file since it was read: damage
+	DamagedBytes uint64     `json:"silently_different_bytes"` // of these files, in chunks that differ
 	Seconds      float64    `json:"seconds"`
 }
 
 // LostFile is a file of the live source that a restore would not bring back as it is.
 type LostFile struct {
-	Path  string `json:"path"`
-	Bytes uint64 `json:"bytes"`
-	What  string `json:"what"`
+	Path  string   `json:"path"`
+	Kind  LossKind `json:"kind"`
+	Bytes uint64   `json:"bytes"`
+	What  string   `json:"what"`
 }
+
+// LossKind is why a file would not come back as it is.
+type LossKind string
+
+// The kinds.
+const (
+	LossNew        LossKind = "new"        // it is not in the snapshot
+	LossChanged    LossKind = "changed"    // the source has a newer one
+	LossDamaged    LossKind = "damaged"    // its bytes differ though nothing has changed it, or what the snapshot says of it cannot be read
+	LossUnreadable LossKind = "unreadable" // in the source: it was not compared
+)
 
 // Older is a snapshot that was restored because a newer one did not do. Lists are shortened to the first entries.
 type Older struct {
@@ -228,7 +243,7 @@ const (
 
 // Probe is what looked at the restored data, and what came of it.
 type Probe struct {
-	Argv        []string   `json:"argv"`                         // as it was run
+	Argv        []string   `json:"argv"`                         // as it is configured, {target} and its like in it
 	Builtin     string     `json:"builtin,omitempty"`            // its name when it is one of this program
 	Result      string     `json:"result"`                       // passed, failed or not run
 	Message     string     `json:"message,omitempty"`            // why it did not pass

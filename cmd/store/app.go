@@ -69,11 +69,15 @@ func newApp(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv fun
 func (a *app) run(args []string) int {
 	ctx, stop := a.notifyContext(context.Background())
 	defer stop()
-	root := a.root()
+	root, out := a.root(), &heard{w: a.out}
+	root.SetOut(out)
 	root.SetArgs(args[min(1, len(args)):])
-	err := root.ExecuteContext(ctx)
-	if err != nil && !a.ran {
-		err = asUsage(err)
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case err != nil && !a.ran:
+		err = asUsage(cmd, err)
+	case err == nil && out.err != nil:
+		err = out.err
 	}
 	if err != nil && context.Cause(ctx) == errInterrupted {
 		err = interrupted(err)
@@ -93,12 +97,12 @@ func programName(args []string) string {
 }
 
 // asUsage makes an error of cobra's an error of usage.
-func asUsage(err error) error {
+func asUsage(cmd *cobra.Command, err error) error {
 	var e *exitError
 	if errors.As(err, &e) {
 		return err
 	}
-	return &exitError{code: exitUsage, err: err, hint: "`store help` lists the commands, `store help COMMAND` its flags."}
+	return &exitError{code: exitUsage, err: err, hint: flagsHint(cmd)}
 }
 
 // interrupted returns the error of a command that a signal ended. That a context was cancelled is not worth saying.
@@ -139,7 +143,6 @@ func (a *app) root() *cobra.Command {
 			return hinted(usagef("no command given"), "`store help` lists the commands.")
 		},
 	}
-	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetIn(a.in)
 	root.CompletionOptions.HiddenDefaultCmd = false
@@ -147,6 +150,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.initCommand(), a.backupCommand(), a.restoreCommand(), a.snapshotsCommand(), a.lsCommand(),
 		a.drillCommand(), a.verifyCommand(), a.healthCommand(), a.keyCommand(), a.adoptCommand(), a.configCommand(), a.versionCommand())
 	checkHelp(root)
+	tellArguments(root)
 	return root
 }
 
@@ -159,7 +163,7 @@ func checkHelp(root *cobra.Command) {
 		}
 		c.Args = func(_ *cobra.Command, args []string) error {
 			if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-				return fmt.Errorf("there is no command %q", strings.Join(args, " "))
+				return hinted(usagef("there is no command %q", strings.Join(args, " ")), "%s", sentences(meant(root, args[0]), "`store help` lists the commands."))
 			}
 			return nil
 		}

@@ -47,6 +47,7 @@ type backupDocument struct {
 type backupStats struct {
 	Changed         uint64  `json:"changed_files"`
 	Unchanged       uint64  `json:"unchanged_files"`
+	Same            uint64  `json:"same_files"`
 	ReadBytes       uint64  `json:"read_bytes"`
 	NewChunks       uint64  `json:"new_chunks"`
 	NewBytes        uint64  `json:"new_bytes"`
@@ -107,6 +108,7 @@ func (a *app) openForBackup(ctx context.Context) (*repo.Repo, error) {
 // backUp makes one snapshot. There may be a result beside an error: the snapshot is there then.
 func (a *app) backUp(ctx context.Context, r *repo.Repo, opt backup.Options) (*backup.Result, error) {
 	bar := a.newProgress("backup")
+	bar.last = "storing what is left"
 	opt.Events.Progress = func(p backup.Progress) {
 		bar.entries.Add(p.Entries)
 		bar.ofEntries.Add(p.FoundEntries)

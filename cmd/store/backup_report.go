@@ -76,16 +76,29 @@ func (a *app) sayBackup(res *backup.Result) {
 		from = "full"
 	}
 	a.infof("snapshot %s of %s: %s (%s)\n"+
-		"  %s in %s, %s: %s new or changed, %s unchanged\n"+
+		"  %s in %s, %s: %s\n"+
 		"  read %s, new %s, stored as %s, in %s\n"+
 		"restore it with:\n%s",
 		s.Short(), printable(s.Source()), stateOf(s), from,
 		plural(st.Files, "file", "files"), plural(st.Directories, "folder", "folders"), sizeText(st.FileBytes),
-		humanize.Comma(int64(st.ChangedFiles)), humanize.Comma(int64(st.UnchangedFiles)),
+		changesText(res),
 		sizeText(st.ReadBytes), sizeText(st.NewBytes), sizeText(st.NewPackBytes+st.NewTreePack), durationText(res.Duration), a.restoreCommandOf(s))
 	if res.Tolerated > 0 && s.Completeness == tree.Complete {
 		a.infof("the policy tolerates %s:%s", plural(res.Tolerated, "fault", "faults"), faultList(s))
 	}
+}
+
+// changesText counts the files of a snapshot by what became of them since the one before.
+func changesText(res *backup.Result) string {
+	st := res.Snapshot.Stats
+	if res.Snapshot.Mode == tree.Full {
+		return "all of them read"
+	}
+	text := fmt.Sprintf("%s new or changed, %s unchanged", humanize.Comma(int64(st.ChangedFiles-min(res.Same, st.ChangedFiles))), humanize.Comma(int64(st.UnchangedFiles)))
+	if res.Same > 0 {
+		text += fmt.Sprintf(", %s read and found the same", humanize.Comma(int64(res.Same)))
+	}
+	return text
 }
 
 // warnFaults says why a backup exits with 3.
@@ -135,7 +148,7 @@ func (a *app) backupAgain(s *repo.Snapshot, more ...string) string {
 func statsOf(res *backup.Result) backupStats {
 	st := res.Snapshot.Stats
 	return backupStats{
-		Changed: st.ChangedFiles, Unchanged: st.UnchangedFiles, ReadBytes: st.ReadBytes, NewChunks: st.NewChunks, NewBytes: st.NewBytes,
+		Changed: st.ChangedFiles, Unchanged: st.UnchangedFiles, Same: res.Same, ReadBytes: st.ReadBytes, NewChunks: st.NewChunks, NewBytes: st.NewBytes,
 		StoredBytes: st.NewPackBytes + st.NewTreePack, RereadFiles: st.RereadFiles, RereadDifferent: st.RereadDifferent,
 		Seconds: res.Duration.Round(time.Millisecond).Seconds(),
 	}

@@ -20,12 +20,24 @@ type drillsDocument struct {
 	ExitCode int                     `json:"exit_code"`
 	// SiteRTO is how long it took until everything was back, in seconds; null unless that was the scenario and everything came back.
 	SiteRTO *float64 `json:"site_rto_seconds"`
+
+	wanted int                     // how many sources there are to drill
+	none   []*verify.DrillDocument // of sources that have no snapshot
 }
 
-// source is what one drill is of.
+// drilled is what one drill is of.
 type drilled struct {
 	dataset, host string
-	configured    bool
+	bare          bool // the repository has nothing of it
+}
+
+// backupOf returns what to do about a source of which there is nothing.
+func (a *app) backupOf(s drilled) string {
+	on := ""
+	if s.host != "" {
+		on = ", on " + printable(s.host)
+	}
+	return fmt.Sprintf("To back it up%s: %s", on, a.runnable("backup", "--dataset", s.dataset))
 }
 
 // drillAll drills every source. One that fails keeps no other from being drilled; the worst of all exit codes counts.
@@ -34,7 +46,7 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 	if err != nil {
 		return err
 	}
-	all := drillsDocument{Drills: []*verify.DrillDocument{}}
+	all := drillsDocument{Drills: []*verify.DrillDocument{}, wanted: len(sources)}
 	var behind time.Duration
 	var said []string
 	for i, s := range sources {
@@ -54,15 +66,19 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		if one.said != "" {
 			said = append(said, fmt.Sprintf("%s@%s: %s", printable(doc.Dataset), printable(doc.Host), one.said))
 		}
-		err = a.drillError(doc, err)
+		if errors.Is(err, repo.ErrNoSnapshot) && doc.Verdict == verify.CouldNotRun {
+			all.none = append(all.none, doc)
+		}
+		if s.bare && doc.Verdict == verify.CouldNotRun {
+			err = hinted(err, "Nothing of it can be restored. %s", a.backupOf(s))
+		} else {
+			err = a.drillError(doc, err)
+		}
 		all.Drills = append(all.Drills, doc)
 		all.ExitCode = worst(all.ExitCode, doc.ExitCode)
 		behind = max(behind, time.Duration(doc.RTO.Seconds*float64(time.Second))) // one that could not begin has no time
 		if err != nil {
-			a.warnf("%s", drill.Plain(err.Error()))
-			if next := hint(err); next != "" {
-				a.warnf("%s", drill.Plain(next))
-			}
+			a.warnf("%s", drill.Plain(strings.TrimRight(drilledName(doc)+": "+err.Error()+"\n"+hint(err), "\n")))
 		} else {
 			a.infof("%s", drill.Line(doc, a.zone))
 		}
@@ -90,24 +106,6 @@ func (d *drillsDocument) site(scenario string) {
 	d.SiteRTO = &d.Drills[len(d.Drills)-1].RTO.Seconds // it waited for all others
 }
 
-// drillsError says how many drills ended otherwise than they should.
-func drillsError(d *drillsDocument) error {
-	n := map[verify.Verdict]int{}
-	var what []string
-	for _, x := range d.Drills {
-		n[x.Verdict]++
-	}
-	for _, v := range []verify.Verdict{verify.Damage, verify.CouldNotRun, verify.Inconclusive, verify.ObjectiveMissed} {
-		if n[v] > 0 {
-			what = append(what, fmt.Sprintf("%d %s", n[v], v))
-		}
-	}
-	if len(what) == 0 {
-		return errors.New("a drill ended with an error")
-	}
-	return fmt.Errorf("of %s: %s", plural(uint64(len(d.Drills)), "drill", "drills"), strings.Join(what, ", "))
-}
-
 // sourcesToDrill lists the sources that the repository or the configuration knows, in order of dataset and host.
 func (a *app) sourcesToDrill(ctx context.Context, o *drillOptions) ([]drilled, error) {
 	r, err := a.openRepo(ctx)
@@ -124,13 +122,22 @@ func (a *app) sourcesToDrill(ctx context.Context, o *drillOptions) ([]drilled, e
 	for _, s := range snaps {
 		has[s.Dataset] = true
 		if (o.dataset == "" || s.Dataset == o.dataset) && (o.host == "" || s.Host == o.host) {
-			_, configured := a.config.Datasets[s.Dataset]
-			found[drilled{s.Dataset, s.Host, configured}] = true
+			found[drilled{dataset: s.Dataset, host: s.Host}] = true
 		}
 	}
-	for name := range a.config.Datasets {
-		if !has[name] && (o.dataset == "" || name == o.dataset) {
-			found[drilled{name, o.host, true}] = true // a drill will say that there is nothing
+	for name, d := range a.config.Datasets { // a drill will say that there is nothing
+		if o.dataset != "" && name != o.dataset {
+			continue
+		}
+		for _, host := range d.Hosts {
+			x := drilled{dataset: name, host: host}
+			if (o.host == "" || host == o.host) && !found[x] {
+				x.bare = true
+				found[x] = true
+			}
+		}
+		if !has[name] && len(d.Hosts) == 0 {
+			found[drilled{name, o.host, true}] = true
 		}
 	}
 	if len(found) == 0 {
@@ -140,39 +147,4 @@ func (a *app) sourcesToDrill(ctx context.Context, o *drillOptions) ([]drilled, e
 	return slices.SortedFunc(maps.Keys(found), func(x, y drilled) int {
 		return slices.Compare([]string{x.dataset, x.host}, []string{y.dataset, y.host})
 	}), nil
-}
-
-// printDrills prints a table of what the drills came to, and which objectives the configuration gave.
-func (a *app) printDrills(d *drillsDocument, said []string) error {
-	if a.g.json {
-		return a.printJSON(d)
-	}
-	t := table{header: []string{"source", "verdict", "snapshot of", "RTO", "RPO", "restored"}, right: map[int]bool{3: true, 4: true, 5: true}}
-	for _, x := range d.Drills {
-		name := printable(x.Dataset)
-		if x.Host != "" {
-			name += "@" + printable(x.Host)
-		}
-		row := []string{name, string(x.Verdict), "", "", "", ""}
-		if x.Snapshot != "" {
-			row[2], row[3], row[4], row[5] = a.timeText(x.WindowEnd), spanText(x.RTO.Seconds), spanText(x.RPO.Seconds), sizeText(x.Restored.Bytes)
-			if !x.RTO.Judged && x.Verdict != verify.Damage {
-				row[3] = "none" // what was measured is no RTO
-			}
-		}
-		t.add(row...)
-	}
-	if err := t.print(a.out); err != nil {
-		return err
-	}
-	for _, s := range said {
-		if _, err := fmt.Fprintln(a.out, s); err != nil {
-			return err
-		}
-	}
-	if d.SiteRTO != nil {
-		_, err := fmt.Fprintf(a.out, "everything was back after %s\n", spanText(*d.SiteRTO))
-		return err
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ const noProbe = "none"
 
 // probeLines is how many lines the text shows of what a probe printed that failed.
 const probeLines = 20
+
+// probeWidth is how many characters of a probe's command one line of the text shows.
+const probeWidth = 100
 
 type probeFlags struct {
 	name, timeout, isolation string
@@ -93,21 +97,42 @@ func probeAlone(d *verify.DrillDocument) bool {
 	return d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0
 }
 
-// printProbe prints what the probe came to, and the end of its output when it failed.
+// probeText returns the command of a probe as it is configured, in one line; of a long one what comes last is left out, by whole words.
+func probeText(argv []string) string {
+	var text string
+	for i, w := range argv {
+		next := strings.TrimLeft(text+" "+drill.Plain(strings.Join(strings.Fields(probeWord(w)), " ")), " ")
+		switch rest := len(argv) - i; {
+		case utf8.RuneCountInString(next) <= probeWidth:
+			text = next
+		case i == 0:
+			return elideEnd(next, probeWidth)
+		default:
+			return fmt.Sprintf("%s … (%s)", text, plural(rest, "more argument", "more arguments"))
+		}
+	}
+	return text
+}
+
+// probeWord quotes an argument as a shell wants it, but for {target} and its like, which read as they are written.
+func probeWord(w string) string {
+	if plain := strings.NewReplacer("{target}", "", "{snapshot}", "", "{recovery_point}", "").Replace(w); w != "" && (plain == "" || shellQuote(plain) == plain) {
+		return w
+	}
+	return shellQuote(w)
+}
+
+// printProbe says what a probe came to. Why it failed stands in the reasons, and above its output.
 func printProbe(b *strings.Builder, p *verify.Probe) {
 	if p == nil {
 		return
 	}
-	var words []string
-	for _, w := range p.Argv {
-		words = append(words, shellQuote(w))
-	}
-	name := elide(drill.Plain(strings.Join(strings.Fields(strings.Join(words, " ")), " ")), 60)
+	name := probeText(p.Argv)
 	switch p.Result {
 	case verify.ProbePassed:
 		fmt.Fprintf(b, "probe %s: passed, checked %s, in %s\n", name, humanize.Comma(int64(p.Checked)), spanText(p.Seconds))
 	case verify.ProbeFailed:
-		fmt.Fprintf(b, "probe %s: failed after %s: %s\n", name, spanText(p.Seconds), drill.Plain(strings.Join(strings.Fields(p.Message), " ")))
+		fmt.Fprintf(b, "probe %s: failed after %s\n", name, spanText(p.Seconds))
 	default:
 		fmt.Fprintf(b, "probe %s: %s\n", name, strings.Join(nonEmpty("not run", drill.Plain(p.Message)), ": "))
 	}
@@ -118,10 +143,14 @@ func printProbe(b *strings.Builder, p *verify.Probe) {
 	if p.Left > 0 {
 		fmt.Fprintf(b, "killed what the probe left running: %s\n", plural(p.Left, "process", "processes"))
 	}
-	if p.Result == verify.ProbePassed || p.Output == "" {
+	output := strings.TrimRight(p.Output, "\n")
+	if p.Result == verify.ProbeFailed && p.Builtin != "" { // its last line is the reason, which is said apart
+		output = strings.TrimRight(strings.TrimSuffix(output, p.Message), "\n")
+	}
+	if p.Result == verify.ProbePassed || output == "" {
 		return
 	}
-	lines := strings.Split(strings.TrimRight(p.Output, "\n"), "\n")
+	lines := strings.Split(output, "\n")
 	if skipped := len(lines) - probeLines; skipped > 0 {
 		fmt.Fprintf(b, "its last %d lines, of %s bytes in all:\n", probeLines, humanize.Comma(int64(p.OutputBytes)))
 		lines = lines[skipped:]

@@ -47,3 +47,24 @@ func TestProbesDocumented(t *testing.T) {
 		t.Errorf("%d drills of %d passed", n, want)
 	}
 }
+
+// TestProbeText shows a command as it is configured, and of a long one whole words.
+func TestProbeText(t *testing.T) {
+	long := strings.Repeat("é", 200)
+	for _, tt := range []struct {
+		argv []string
+		want string
+	}{
+		{[]string{"/usr/local/bin/check", "{target}", "--at={recovery_point}"}, "/usr/local/bin/check {target} --at={recovery_point}"},
+		{[]string{"sh", "-c", "a b"}, "sh -c 'a b'"},
+		{[]string{"p", "{a,b}", ""}, "p '{a,b}' ''"},
+		{[]string{"p", "a\nb\x1b"}, `p "$(printf 'a\012b\033')"`},
+		{[]string{"check", "--first=" + strings.Repeat("a", 70), "--second=" + strings.Repeat("b", 70), "c"}, "check --first=" + strings.Repeat("a", 70) + " … (2 more arguments)"},
+		{[]string{"check", long}, "check … (1 more argument)"},
+		{[]string{long}, "'" + strings.Repeat("é", probeWidth-2) + "…"},
+	} {
+		if got := probeText(tt.argv); got != tt.want {
+			t.Errorf("%q: %s", tt.argv, got)
+		}
+	}
+}

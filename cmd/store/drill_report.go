@@ -91,6 +91,7 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	}
 	if d.Loss != nil {
 		fmt.Fprintf(&b, "%s\n", lossText(d.Loss))
+		listLoss(&b, d.Loss)
 	}
 	for _, n := range c.NotCompared {
 		fmt.Fprintf(&b, "not compared: %s\n", printable(n))
@@ -123,19 +124,6 @@ func (a *app) costOf(d *verify.DrillDocument) measure.Price {
 		received, requests = received+p.Received, requests+p.Requests
 	}
 	return a.prices().Drill(received, requests)
-}
-
-// lossText says what of the live source would be lost.
-func lossText(l *verify.LossSet) string {
-	text := fmt.Sprintf("against the source: %s of %s would be lost (%s new, %s changed); %s the same", sizeText(l.Bytes), plural(l.Files, "file", "files"),
-		humanize.Comma(int64(l.New)), humanize.Comma(int64(l.Changed)), humanize.Comma(int64(l.Same)))
-	if l.Gone > 0 {
-		text += fmt.Sprintf("; %s no longer in the source", plural(l.Gone, "entry", "entries"))
-	}
-	if l.Moving > 0 {
-		text += fmt.Sprintf("; %s went while it was read", plural(l.Moving, "entry", "entries"))
-	}
-	return text + ", in " + spanText(l.Seconds)
 }
 
 func spanText(seconds float64) string {

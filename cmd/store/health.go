@@ -156,6 +156,7 @@ func (a *app) planOf(dataset, _ string) health.Plan {
 		return plan
 	}
 	plan.RPO, plan.RTO = e.Objectives.RPO, e.Objectives.RTO
+	plan.Drills = e.Drill.Schedule != nil || e.Drill.Probe != nil
 	if e.Schedule != nil {
 		plan.Next, plan.Interval = e.Schedule.Next, e.Schedule.MaxGap()
 	}

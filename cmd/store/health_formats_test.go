@@ -83,7 +83,7 @@ func TestNagios(t *testing.T) {
 // checkMeasures holds measures to the guidelines: 'label'=value[unit];[warn];[crit];[min], each label once.
 func checkMeasures(t *testing.T, text string) {
 	t.Helper()
-	one := regexp.MustCompile(`^('(?:[^'=]|'')+'|[^'= ]+)=(\d+(?:\.\d+)?)(s?);;;0(?: |$)`)
+	one := regexp.MustCompile(`^('(?:[^'=]|'')+'|[^'= ]+)=(?:(\d+(?:\.\d+)?)(s?)|U);;;0(?: |$)`)
 	seen := map[string]bool{}
 	for text != "" {
 		m := one.FindStringSubmatch(text)
@@ -116,6 +116,35 @@ func TestNagiosMeasures(t *testing.T) {
 	}
 	if n := strings.Count(got, "'exposed "); n != 5 {
 		t.Errorf("%d of 5 sources: %s", n, got)
+	}
+}
+
+// TestNagiosNothingToRestore says which sources have no recovery point: how much of them is exposed has no number, and no other has more.
+func TestNagiosNothingToRestore(t *testing.T) {
+	h := newHistory(t)
+	h.drill(h.backup("world", "vm", 1, 0), verify.Restored, 4.25, 1800)
+	h.now = h.now.Add(time.Hour)
+	o := health.Options{Command: testApp().commandLine}
+	for _, name := range []string{"a|b", "c", "d", "e"} {
+		o.Expected = append(o.Expected, health.Expected{Dataset: name, Host: "vm"})
+	}
+	s, err := health.Look(t.Context(), h.repo, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest, _ := strings.Cut(testApp().nagiosReport(s, nagiosCode(s)), "\n")
+	word, measures, _ := strings.Cut(first, " | ")
+	if want := "; nothing to restore of a¦b@vm, c@vm, d@vm and 1 more"; !strings.HasSuffix(word, want) {
+		t.Errorf("%q does not end with %q", word, want)
+	}
+	checkMeasures(t, measures)
+	for _, want := range []string{"exposed_most=U;;;0", "'exposed c@vm'=U;;;0", "'exposed world@vm'=3600s;;;0"} {
+		if !strings.Contains(measures+" ", want+" ") {
+			t.Errorf("no %s in %s", want, measures)
+		}
+	}
+	if !strings.Contains(rest, "\ncritical: c@vm was never backed up; on vm: store backup") {
+		t.Errorf("what to do is not in %s", rest)
 	}
 }
 

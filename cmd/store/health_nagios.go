@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,20 @@ const (
 	nagiosLine    = 200 // characters of the first line, which goes into messages
 	nagiosText    = 6000
 	nagiosSources = 20 // of which measures are printed; of more, the worst is
+	nagiosNamed   = 3  // sources in the first line, each shortened
 )
+
+// unrestorable returns the names of the sources that have no recovery point: all that they have would be lost.
+func unrestorable(s *health.Status) []string {
+	var out []string
+	for _, x := range s.Sources {
+		if x.RecoveryPoint == nil {
+			out = append(out, elide(printable(x.Name()), sourceWidth))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // nagiosCode returns the exit code of a check.
 func nagiosCode(s *health.Status) int {
@@ -48,8 +62,15 @@ func nagiosWord(code int) string {
 func (a *app) nagiosReport(s *health.Status, code int) string {
 	var b strings.Builder
 	first := a.healthSummary(s)
-	if len(s.Warnings) > 0 {
-		first += "; " + printable(strings.TrimRight(s.Urgent()[0].Message, "."))
+	bare := unrestorable(s)
+	if len(bare) > 0 {
+		first += "; nothing to restore of " + strings.Join(bare[:min(nagiosNamed, len(bare))], ", ")
+		if more := len(bare) - nagiosNamed; more > 0 {
+			first += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	if urgent := s.Urgent(); len(urgent) > 0 && (len(bare) == 0 || urgent[0].State != health.NeverBackedUp && urgent[0].State != health.NoPoint) {
+		first += "; " + printable(strings.TrimRight(urgent[0].Fact(), "."))
 	}
 	fmt.Fprintf(&b, "SAVEPOINT %s - %s | %s\n", nagiosWord(code), elideEnd(nagiosSafe(first), nagiosLine), strings.Join(nagiosMeasures(s), " "))
 	for i, w := range s.Urgent() {
@@ -78,7 +99,9 @@ func (a *app) printNagios(s *health.Status) error {
 func (a *app) nagiosFailed(err error) {
 	code := nagiosUnknown
 	a.verdict = &code
-	_ = a.write([]byte(nagiosFailure(oneLine(err), first(hint(err), a.storageAdvice(err)))), nil) // the code says it too
+	if lost := a.write([]byte(nagiosFailure(oneLine(err), first(hint(err), a.storageAdvice(err)))), nil); lost != nil {
+		a.warnf("%s", oneLine(err)) // it would be said nowhere
+	}
 }
 
 // nagiosFailure returns what a check prints that could not look.
@@ -116,13 +139,15 @@ func nagiosMeasures(s *health.Status) []string {
 	slices.SortFunc(sources, func(a, b *health.Source) int { // the order stays: graphs go by it
 		return cmp.Or(strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
 	})
-	exposed, known := 0.0, false
+	exposed := 0.0
 	for _, x := range sources {
-		if x.RecoveryPoint != nil {
-			exposed, known = max(exposed, age(x.RecoveryPoint.WindowStart)), true
+		if x.RecoveryPoint == nil { // it has lost everything, since whenever it is there
+			exposed = math.NaN()
+			break
 		}
+		exposed = max(exposed, age(x.RecoveryPoint.WindowStart))
 	}
-	if known {
+	if len(sources) > 0 {
 		out = append(out, perf("exposed_most", exposed, "s"))
 	}
 	if len(sources) > nagiosSources {
@@ -133,9 +158,11 @@ func nagiosMeasures(s *health.Status) []string {
 		if i > 0 && name == measureName(sources[i-1].Name()) { // their names differ in what a label cannot hold
 			name += " " + strconv.Itoa(i)
 		}
+		exposed := math.NaN()
 		if x.RecoveryPoint != nil {
-			out = append(out, perf("exposed "+name, age(x.RecoveryPoint.WindowStart), "s"))
+			exposed = age(x.RecoveryPoint.WindowStart)
 		}
+		out = append(out, perf("exposed "+name, exposed, "s"))
 		if d := x.LastMeasured(); d != nil && d.RTO != nil {
 			out = append(out, perf("rto "+name, max(0, *d.RTO), "s"))
 		}
@@ -143,12 +170,16 @@ func nagiosMeasures(s *health.Status) []string {
 	return out
 }
 
-// perf returns 'label'=value, and that it is never below 0.
+// perf returns 'label'=value, and that it is never below 0; one that cannot be told, NaN here, is U.
 func perf(label string, v float64, unit string) string {
 	if strings.Contains(label, " ") {
 		label = "'" + label + "'"
 	}
-	return label + "=" + strconv.FormatFloat(v, 'f', -1, 64) + unit + ";;;0"
+	value := "U"
+	if !math.IsNaN(v) {
+		value = strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64) + unit
+	}
+	return label + "=" + value + ";;;0"
 }
 
 // measureName returns a name as a label can hold it.

@@ -109,16 +109,28 @@ func (a *app) healthSummary(s *health.Status) string {
 		printable(proven.Name()), took, of)
 }
 
-// sourceNames returns the names of sources as short as they fit into the table, and no shorter than that each is another.
+// sourceNames returns the names of sources as short as they fit into the table.
 func sourceNames(sources []*health.Source) []string {
-	for width := sourceWidth; ; width += 4 {
-		names, seen, longest := make([]string, len(sources)), map[string]bool{}, 0
-		for i, x := range sources {
-			full := printable(x.Name())
-			names[i] = elide(full, width)
-			seen[names[i]], longest = true, max(longest, utf8.RuneCountInString(full))
+	names := make([]string, len(sources))
+	for i, x := range sources {
+		names[i] = printable(x.Name())
+	}
+	return shortNames(names, sourceWidth)
+}
+
+// shortNames returns names as short as they fit into a width, and no shorter than that each is another.
+func shortNames(full []string, most int) []string {
+	different, longest := map[string]bool{}, 0
+	for _, name := range full {
+		different[name], longest = true, max(longest, utf8.RuneCountInString(name))
+	}
+	for width := most; ; width += 4 {
+		names, seen := make([]string, len(full)), map[string]bool{}
+		for i, name := range full {
+			names[i] = elide(name, width)
+			seen[names[i]] = true
 		}
-		if len(seen) == len(sources) || longest <= width {
+		if len(seen) == len(different) || longest <= width {
 			return names
 		}
 	}
@@ -142,6 +154,9 @@ func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
 		if d.Of != nil {
 			row[4] += " --at"
 		}
+	}
+	if how := x.Partly(); how != "" {
+		row[5] = "restored, " + how
 	}
 	if d := x.LastProven; d != nil {
 		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04 MST")

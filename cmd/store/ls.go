@@ -45,7 +45,10 @@ func (a *app) lsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [SNAPSHOT[:SUBPATH]] [PATH]",
 		Short: "List what is in a snapshot, by original paths",
-		Args:  cobra.MaximumNArgs(2),
+		Long: "ls lists what is in a snapshot, named by the beginning of its ID or \"latest\", or in the newest one that had ended at the time of\n" +
+			"--at. PATH is the original absolute path of a file or folder; of a folder it lists what is in it, with -R everything beneath. A name\n" +
+			"that is no plain text stands in quotes; with -0 names are as they are.\n\n" + timeForms,
+		Args: cobra.MaximumNArgs(2),
 		RunE: a.action(func(ctx context.Context, args []string) error {
 			snapshot := ""
 			if len(args) > 0 && !strings.HasPrefix(args[0], "/") {

@@ -22,6 +22,7 @@ type progress struct {
 	bytes, ofBytes     atomic.Uint64 // ofBytes 0: not known
 
 	unit  string    // of entries
+	last  string    // what is done when all of them are; "": nothing
 	sizes bool      // bytes are counted as well
 	until time.Time // when it ends however much is left; zero: it does not
 
@@ -30,6 +31,9 @@ type progress struct {
 	bar   *mpb.Bar
 	began time.Time
 }
+
+// barParts is what a bar is divided into, however much there is to do: one part more, which it never reaches, is not seen.
+const barParts = 1 << 20
 
 // newProgress puts up a bar unless nobody would see it. The caller ends it.
 func (a *app) newProgress(what string) *progress {
@@ -78,8 +82,8 @@ func (p *progress) update() {
 		return
 	}
 	n, of := p.done()
-	p.bar.SetTotal(int64(of)+1, false) // it is complete when end says so
-	p.bar.SetCurrent(int64(n))
+	p.bar.SetTotal(barParts+1, false) // it is complete when end says so
+	p.bar.SetCurrent(int64(barParts * float64(n) / float64(max(of, 1))))
 }
 
 // text is what stands beside the bar.
@@ -95,6 +99,9 @@ func (p *progress) text(now time.Time) string {
 	}
 	if of := p.ofBytes.Load(); of > 0 {
 		s += " of " + sizeText(of)
+	}
+	if n, of := p.done(); p.last != "" && of > 0 && n == of {
+		s += ", " + p.last
 	}
 	passed := now.Sub(p.began)
 	if passed < time.Second {

@@ -36,6 +36,38 @@ func TestProgressWithoutSize(t *testing.T) {
 	}
 }
 
+// TestProgressIsFull draws a whole bar when all is done, be it little, says what is still done, and leaves nothing behind.
+func TestProgressIsFull(t *testing.T) {
+	controller, terminal := openPTY(t, unix.Winsize{Row: 24, Col: 100})
+	a := &app{err: newErrWriter(terminal), now: time.Now}
+	p := a.newProgress("backup")
+	p.last = "storing what is left"
+	p.ofEntries.Store(2)
+	p.entries.Store(2)
+	p.update()
+	if err := controller.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	drawn := ""
+	read := func(until string) {
+		for b := make([]byte, 1); !strings.Contains(drawn, until); drawn += string(b) {
+			if _, err := controller.Read(b); err != nil {
+				t.Fatalf("%v; drawn was %q", err, drawn)
+			}
+		}
+	}
+	read("2 of 2 entries, 0 B, storing what is left\r\n")
+	if !strings.Contains(drawn, "[=====================>]  2 of 2") {
+		t.Errorf("the bar is not whole: %q", drawn)
+	}
+	p.end()
+	fmt.Fprintln(a.err, "the summary")
+	read("the summary\r\n")
+	if !strings.HasSuffix(drawn, "\x1b[1A\x1b[Jthe summary\r\n") {
+		t.Errorf("the bar is still there: %q", drawn)
+	}
+}
+
 // openPTY returns both ends of a new terminal.
 func openPTY(t *testing.T, size unix.Winsize) (controller, terminal *os.File) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)

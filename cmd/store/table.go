@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // table prints rows in columns.
@@ -25,14 +24,14 @@ func (t *table) print(w io.Writer) error {
 	width := make([]int, len(t.header))
 	for _, row := range all {
 		for i, c := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(c))
+			width[i] = max(width[i], columns(c))
 		}
 	}
 	var b strings.Builder
 	for _, row := range all {
 		var line strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
+			pad := strings.Repeat(" ", width[i]-columns(c))
 			if t.right[i] {
 				line.WriteString(pad + c + "  ")
 			} else {

@@ -78,6 +78,7 @@ var fences = []fence{
 
 	{Import: "github.com/spf13/cobra", Packages: []string{"cmd/..."}},
 	{Import: "github.com/spf13/pflag", Packages: []string{"cmd/..."}},
+	{Import: "github.com/mattn/go-runewidth", Packages: []string{"cmd/..."}},
 	{Import: "github.com/vbauerster/mpb", Packages: []string{"cmd/..."}},
 	{Import: "github.com/dustin/go-humanize", Packages: []string{"cmd/..."}},
 	{Import: "golang.org/x/term", Packages: []string{"cmd/..."}},

@@ -26,6 +26,7 @@ type tally struct {
 
 	unchanged uint64 // files that the last finished snapshot has as they are
 	fresh     uint64 // entries that were taken over from no snapshot
+	again     uint64 // files that were read and have the content that they have in the last finished snapshot
 }
 
 func (t *tally) entry(e *tree.Entry) {
@@ -49,6 +50,9 @@ func (t *tally) item(it *item) {
 		t.fresh++
 	case it.same && it.entry.Type == tree.File:
 		t.unchanged++
+	}
+	if it.again {
+		t.again++
 	}
 	t.entry(it.entry)
 }

@@ -74,6 +74,9 @@ type Result struct {
 	Damaged []string
 	// Tolerated is how many of the snapshot's faults Options.Tolerate took.
 	Tolerated uint64
+	// Same is how many of the files that the snapshot counts as new or changed were read and have the content that they have in the last
+	// finished snapshot. A full backup compares nothing.
+	Same uint64
 }
 
 // withDefaults returns a copy with its paths in order.

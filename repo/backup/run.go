@@ -125,7 +125,7 @@ func (b *run) do(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(b.started), Tolerated: b.faults.forgiven()}
+	res := &Result{Snapshot: snap, Parent: b.parent, Totals: totals, Duration: b.elapsed(b.started), Tolerated: b.faults.forgiven(), Same: b.stats.tally.again}
 	if err := b.report(ctx, res); err != nil {
 		return res, fmt.Errorf("snapshot %s is published and restores, but its report is not stored: %w", snap.Short(), err)
 	}

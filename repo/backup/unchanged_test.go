@@ -23,6 +23,34 @@ func small(t testing.TB, dir string) {
 	}
 }
 
+// TestReadAndFoundTheSame counts files that were read for their times alone apart from those that have changed.
+func TestReadAndFoundTheSame(t *testing.T) {
+	dir := t.TempDir()
+	small(t, dir)
+	alone := filepath.Join(t.TempDir(), "alone")
+	write(t, alone, "a root that is a file is always read")
+	l := newLab(t)
+	if first := l.clean(t, options(dir, alone)); first.Same != 0 {
+		t.Errorf("first backup: %d the same", first.Same)
+	}
+	l.ahead.Store(int64(later))
+	when := time.Unix(1700000000, 0)
+	must(t, os.Chtimes(filepath.Join(dir, "a"), when, when))
+	must(t, os.Chtimes(filepath.Join(dir, "b/c"), when, when))
+	write(t, filepath.Join(dir, "b/c"), "content of b/C")
+	write(t, filepath.Join(dir, "new"), "content of a")
+	must(t, os.Symlink("a", filepath.Join(dir, "link")))
+	second := l.clean(t, options(dir, alone))
+	if s := second.Snapshot.Stats; second.Same != 2 || s.ChangedFiles != 4 || s.UnchangedFiles != 1 {
+		t.Errorf("%d the same of %d changed, %d unchanged", second.Same, s.ChangedFiles, s.UnchangedFiles)
+	}
+	o := options(dir, alone)
+	o.Mode = tree.Full
+	if full := l.clean(t, o); full.Same != 0 || full.Snapshot.Stats.ChangedFiles != 5 {
+		t.Errorf("full: %d the same of %d", full.Same, full.Snapshot.Stats.ChangedFiles)
+	}
+}
+
 // TestSecondBackupAddsNoPack backs an unchanged tree up again in every way there is.
 func TestSecondBackupAddsNoPack(t *testing.T) {
 	for _, c := range []struct {

@@ -35,6 +35,7 @@ type item struct {
 	entry  *tree.Entry // what is backed up; nil when it was left out
 	from   *base
 	same   bool // the finished base has it as parent does
+	again  bool // it was read, and its content is what the finished base has
 }
 
 // taken reports whether the entry was taken over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"savepoint/chunk"
 	"savepoint/repo"
@@ -112,8 +113,33 @@ func (w *worker) batch(ctx context.Context, b *batch) error {
 		if err != nil && it.entry != nil {
 			it.entry.CTime = 0 // it lacks something: the next run must not take it for unchanged
 		}
+		it.again = err == nil && !it.taken() && b.asBefore(w.run, it)
 		b.finished = i + 1
 		w.tell(it.entry)
+	}
+	return nil
+}
+
+// asBefore reports whether a file that was read has the content that the last finished snapshot has of it.
+func (b *batch) asBefore(r *run, it *item) bool {
+	was := it.parent
+	if b.root != nil {
+		was = r.finishedRoot(b.root.Path)
+	} else if !it.same {
+		return false
+	}
+	e := it.entry
+	return e != nil && was != nil && e.Type == tree.File && was.Type == tree.File && e.Size == was.Size && e.Fault == 0 && slices.Equal(e.Content, was.Content)
+}
+
+// finishedRoot returns what the last finished snapshot has at the path of a root, or nil.
+func (b *run) finishedRoot(path string) *tree.Entry {
+	for _, base := range b.bases {
+		for i := range base.Roots {
+			if base.finished && base.Roots[i].Path == path {
+				return &base.Roots[i].Entry
+			}
+		}
 	}
 	return nil
 }

@@ -32,8 +32,9 @@ type losses struct {
 	since time.Time // start of the snapshot by the clock of the source's host
 	files *errgroup.Group
 
-	mu   sync.Mutex
-	loss verify.LossSet
+	mu     sync.Mutex
+	loss   verify.LossSet
+	listed map[verify.LossKind][]verify.LostFile // MaxListed of each at most
 }
 
 // lossOf compares a snapshot with its source on this host. Errors are those of the storage and of the context; what of the source cannot be
@@ -46,7 +47,7 @@ func lossOf(ctx context.Context, r *repo.Repo, snap *repo.Snapshot) (*verify.Los
 	defer src.Close()
 	began := r.Options().Now()
 	l := &losses{src: src, key: r.ChunkKey(pack.Data), since: source.Reference(time.Unix(0, snap.HostClock), began)}
-	l.loss.Listed, l.loss.Damaged = []verify.LostFile{}, []verify.LostFile{}
+	l.loss.Damaged = []verify.LostFile{}
 	var readers context.Context
 	l.files, readers = errgroup.WithContext(ctx)
 	l.files.SetLimit(runtime.GOMAXPROCS(0))
@@ -58,7 +59,8 @@ func lossOf(ctx context.Context, r *repo.Repo, snap *repo.Snapshot) (*verify.Los
 	if err := errors.Join(l.files.Wait(), err); err != nil {
 		return nil, fmt.Errorf("compare snapshot %s with its source: %w", snap.Short(), err)
 	}
-	l.sort()
+	l.loss.Listed = l.fairly()
+	slices.SortFunc(l.loss.Damaged, func(a, b verify.LostFile) int { return cmp.Compare(a.Path, b.Path) }) // goroutines found them
 	l.loss.Seconds = r.Options().Now().Sub(began).Seconds()
 	return &l.loss, nil
 }
@@ -78,13 +80,6 @@ func (x *run) against(ctx context.Context, s *repo.Snapshot) error {
 	return err
 }
 
-// sort orders what was found by path: goroutines found it.
-func (l *losses) sort() {
-	for _, list := range [][]verify.LostFile{l.loss.Listed, l.loss.Damaged} {
-		slices.SortFunc(list, func(a, b verify.LostFile) int { return cmp.Compare(a.Path, b.Path) })
-	}
-}
-
 func (l *losses) root(ctx context.Context, root *tree.Root) error {
 	live, err := source.Options{}.OpenRoot(root.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +93,7 @@ func (l *losses) root(ctx context.Context, root *tree.Root) error {
 	defer live.Close()
 	switch e := &root.Entry; {
 	case live.Meta.Type != e.Type:
-		l.lost(root.Path, 0, fmt.Sprintf("is %s, was %s", typeWord(live.Meta.Type), typeWord(e.Type)))
+		l.lost(verify.LossChanged, root.Path, 0, fmt.Sprintf("is %s, was %s", typeWord(live.Meta.Type), typeWord(e.Type)))
 	case e.Type == tree.Directory:
 		return l.dir(ctx, live.Dir, e.Content, root.Path)
 	case e.Type == tree.File:
@@ -157,8 +152,7 @@ func (l *losses) added(ctx context.Context, d *source.Dir, name, at string) erro
 	}
 	switch m.Type {
 	case tree.File:
-		l.lost(at, m.Size, "is new")
-		l.note(func(x *verify.LossSet) { x.New++ })
+		l.lost(verify.LossNew, at, m.Size, "is new")
 	case tree.Directory:
 		below, err := d.Open(name)
 		if err != nil {
@@ -214,14 +208,52 @@ func (l *losses) note(fn func(*verify.LossSet)) {
 }
 
 // lost notes a file of which so many bytes would not come back.
-func (l *losses) lost(path string, bytes uint64, what string) {
+func (l *losses) lost(kind verify.LossKind, path string, bytes uint64, what string) {
 	l.note(func(x *verify.LossSet) {
 		x.Files++
 		x.Bytes += bytes
-		if len(x.Listed) < verify.MaxListed {
-			x.Listed = append(x.Listed, verify.LostFile{Path: path, Bytes: bytes, What: what})
+		switch kind {
+		case verify.LossNew:
+			x.New++
+			x.NewBytes += bytes
+		case verify.LossChanged:
+			x.Changed++
+			x.ChangedBytes += bytes
 		}
+		l.list(verify.LostFile{Path: path, Kind: kind, Bytes: bytes, What: what})
 	})
+}
+
+// list keeps a file for the list, which has room for every kind. It is called under the lock.
+func (l *losses) list(f verify.LostFile) {
+	if l.listed == nil {
+		l.listed = map[verify.LossKind][]verify.LostFile{}
+	}
+	if of := l.listed[f.Kind]; len(of) < verify.MaxListed {
+		l.listed[f.Kind] = append(of, f)
+	}
+}
+
+// fairly returns up to MaxListed of what is kept, in order of path. Of each kind there are at least 100, or all: thousands of new files must
+// not hide one that has changed.
+func (l *losses) fairly() []verify.LostFile {
+	const least = 100
+	kinds := []verify.LossKind{verify.LossDamaged, verify.LossChanged, verify.LossUnreadable, verify.LossNew}
+	byPath := func(a, b verify.LostFile) int { return cmp.Compare(a.Path, b.Path) }
+	room, out := verify.MaxListed, []verify.LostFile{}
+	for _, k := range kinds {
+		slices.SortFunc(l.listed[k], byPath)
+		room -= min(least, len(l.listed[k]))
+	}
+	for _, k := range kinds {
+		of := l.listed[k]
+		n := min(least, len(of))
+		more := min(room, len(of)-n)
+		room -= more
+		out = append(out, of[:n+more]...)
+	}
+	slices.SortFunc(out, byPath)
+	return out
 }
 
 // unreadable notes what could not be compared. What vanished meanwhile is gone.
@@ -232,8 +264,6 @@ func (l *losses) unreadable(path string, err error) {
 	}
 	l.note(func(x *verify.LossSet) {
 		x.Unreadable++
-		if len(x.Listed) < verify.MaxListed {
-			x.Listed = append(x.Listed, verify.LostFile{Path: path, What: "cannot be read: " + cause(err).Error()})
-		}
+		l.list(verify.LostFile{Path: path, Kind: verify.LossUnreadable, What: "cannot be read: " + cause(err).Error()})
 	})
 }

@@ -18,7 +18,7 @@ func (l *losses) file(ctx context.Context, path string, e *tree.Entry, f *source
 	m := f.Meta()
 	bytes, err := l.differing(ctx, e, f, m.Size)
 	if errors.Is(err, repo.ErrCorrupt) {
-		l.lost(path, m.Size, "its list of chunks is damaged")
+		l.lost(verify.LossDamaged, path, m.Size, "its list of chunks is damaged")
 		return nil
 	}
 	var of *source.Error
@@ -34,8 +34,7 @@ func (l *losses) file(ctx context.Context, path string, e *tree.Entry, f *source
 	case bytes == 0 && m.Size >= e.Size:
 		l.note(func(x *verify.LossSet) { x.Same++ })
 	case !unchanged:
-		l.lost(path, bytes, "has changed")
-		l.note(func(x *verify.LossSet) { x.Changed++ })
+		l.lost(verify.LossChanged, path, bytes, "has changed")
 	default:
 		return l.silent(path, f, bytes)
 	}
@@ -51,14 +50,14 @@ func (l *losses) silent(path string, f *source.File, bytes uint64) error {
 		return nil
 	}
 	if changed {
-		l.lost(path, bytes, "has changed")
-		l.note(func(x *verify.LossSet) { x.Changed++ })
+		l.lost(verify.LossChanged, path, bytes, "has changed")
 		return nil
 	}
 	l.note(func(x *verify.LossSet) {
 		x.DamagedCount++
+		x.DamagedBytes += bytes
 		if len(x.Damaged) < verify.MaxListed {
-			x.Damaged = append(x.Damaged, verify.LostFile{Path: path, Bytes: bytes, What: "has other bytes than its backup, though nothing has changed it since"})
+			x.Damaged = append(x.Damaged, verify.LostFile{Path: path, Kind: verify.LossDamaged, Bytes: bytes, What: "has other bytes than its backup, though nothing has changed it since"})
 		}
 	})
 	return nil

@@ -1,14 +1,20 @@
 package drill
 
 import (
+	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"savepoint/chunk"
 	"savepoint/repo/source"
 	"savepoint/repo/tree"
+	"savepoint/verify"
 )
 
 // TestSilent has a file with other bytes than its entry. Only when nothing can have changed it since is that damage.
@@ -68,5 +74,33 @@ func TestSilent(t *testing.T) {
 		if got != tt.want || l.loss.Same+l.loss.Changed+l.loss.DamagedCount != 1 {
 			t.Errorf("%s: %s, %+v; want %s", tt.name, got, l.loss, tt.want)
 		}
+	}
+}
+
+// TestLossListIsFair lists some of each kind, however many there are of another, and the first of each.
+func TestLossListIsFair(t *testing.T) {
+	l := &losses{}
+	for i := range 3 * verify.MaxListed {
+		l.lost(verify.LossNew, fmt.Sprintf("/a/%05d", i), 1, "is new")
+	}
+	for i := range 150 {
+		l.lost(verify.LossChanged, fmt.Sprintf("/b/%05d", i), 2, "has changed")
+	}
+	l.lost(verify.LossDamaged, "/c", 3, "its list of chunks is damaged")
+	l.unreadable("/d", fs.ErrPermission)
+	got := l.fairly()
+	n := map[verify.LossKind]int{}
+	for _, f := range got {
+		n[f.Kind]++
+	}
+	want := map[verify.LossKind]int{verify.LossNew: verify.MaxListed - 152, verify.LossChanged: 150, verify.LossDamaged: 1, verify.LossUnreadable: 1}
+	if !maps.Equal(n, want) {
+		t.Errorf("%v", n)
+	}
+	if !slices.IsSortedFunc(got, func(a, b verify.LostFile) int { return strings.Compare(a.Path, b.Path) }) || got[0].Path != "/a/00000" {
+		t.Error("not the first, in order of path")
+	}
+	if x := l.loss; x.Files != 3*verify.MaxListed+151 || x.New != 3*verify.MaxListed || x.NewBytes != x.New || x.Changed != 150 || x.ChangedBytes != 300 || x.Bytes != x.New+303 {
+		t.Errorf("%+v", x)
 	}
 }

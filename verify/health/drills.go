@@ -32,6 +32,25 @@ func cameWhole(v verify.Verdict) bool {
 	return proven(v) || v == verify.ObjectiveMissed || v == verify.Inconclusive
 }
 
+// The words of Partly.
+const (
+	sampled = "sampled"
+	warmed  = "warm"
+)
+
+// Partly returns how the source was restored when that never was all of a snapshot from the repository alone, and the last drill found nothing
+// wrong: "sampled" or "warm", which proves nothing of the rest. Else it is empty.
+func (s *Source) Partly() string {
+	d := s.LastDrill
+	switch {
+	case s.whole || d == nil || d.rep == nil || d.rep.drill == nil || bare(d.rep.drill) || !cameWhole(d.Verdict):
+		return ""
+	case d.rep.drill.Conditions.Full:
+		return warmed
+	}
+	return sampled
+}
+
 // cameToData reports whether a drill restored something, be it a part: what it says of the secret that opened the repository is proven then.
 func cameToData(d *verify.DrillDocument) bool {
 	return cameWhole(d.Verdict) || d.Verdict == verify.Damage
@@ -76,6 +95,7 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 			})
 			x.damage = append(x.damage, r)
 		case cameBack(r.drill):
+			x.whole = true
 			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return r.heals(old, listed[old.drill.Snapshot] != nil, l.whole) })
 			if r.drill.RTO.Judged {
 				prefer(&x.measured, d)

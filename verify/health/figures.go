@@ -18,6 +18,7 @@ type Plan struct {
 	Interval time.Duration             // the longest between two backups that should run; 0: not said
 	Next     func(time.Time) time.Time // the first time after a moment at which a backup should run; nil: not said
 	Assumed  *measure.Assumed          // times of a recovery that no drill measures
+	Drills   bool                      // it schedules drills, or has a probe for them; an RTO wants them too
 }
 
 // Trust is how far a recovery point is relied on.

@@ -80,3 +80,43 @@ func TestKitOfASample(t *testing.T) {
 		t.Errorf("%+v", s.Kit)
 	}
 }
+
+// TestPartly has drills of a part, and with a cache: they prove nothing of the rest, which is said, and is a warning where drills are wanted.
+func TestPartly(t *testing.T) {
+	part := func(d *verify.DrillDocument) { d.Conditions.Full, d.Conditions.Sample = false, "5%" }
+	all := func(*verify.DrillDocument) {}
+	cached := func(d *verify.DrillDocument) { d.Conditions.Scenario = "warm" }
+	wanted := func(string, string) health.Plan { return health.Plan{Drills: true} }
+	timed := func(string, string) health.Plan { return health.Plan{RTO: time.Hour} }
+	for _, tt := range []struct {
+		name    string
+		changes []func(*verify.DrillDocument)
+		plan    func(string, string) health.Plan
+		partly  string
+		state   health.State
+	}{
+		{"a sample", []func(*verify.DrillDocument){part}, nil, "sampled", health.Good},
+		{"a cache", []func(*verify.DrillDocument){cached}, nil, "warm", health.Good},
+		{"a sample, drills wanted", []func(*verify.DrillDocument){part}, wanted, "sampled", health.NeverDrilled},
+		{"a cache, an RTO", []func(*verify.DrillDocument){cached}, timed, "warm", health.NeverDrilled},
+		{"all, then a sample", []func(*verify.DrillDocument){all, part}, wanted, "", health.Good},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			snap := w.reported("world", "a", nil)
+			for _, change := range tt.changes {
+				w.wait(time.Minute)
+				w.drillWith("world", "a", snap, verify.Restored, nil, change)
+			}
+			s := w.look(health.Options{Plan: tt.plan})
+			x := source(t, s, "world@a")
+			if x.Partly() != tt.partly || x.State != tt.state {
+				t.Errorf("%q, %s: %+v", x.Partly(), x.State, s.Warnings)
+			}
+			test := s.Suites()[1].Tests[6]
+			if want := map[bool]health.Outcome{true: health.Passed, false: health.Skipped}[tt.partly == ""]; tt.state == health.Good && (test.Name != "drilled" || test.Outcome != want) {
+				t.Errorf("%+v, want %s", test, want)
+			}
+		})
+	}
+}

@@ -67,6 +67,7 @@ type Source struct {
 	Drills  []Count `json:"drill_runs"`
 
 	measured *Drill // the last drill that measured a recovery time
+	whole    bool   // a drill brought all of a snapshot back from the repository alone
 	figures  *Figures
 	usage    *usage.Usage // what the last backup took that left a report; nil: that does not say
 }

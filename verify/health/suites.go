@@ -142,6 +142,9 @@ func questions() []question {
 			if s.LastDrill == nil && s.RecoveryPoint == nil {
 				return "there is nothing to drill"
 			}
+			if how := s.Partly(); how != "" {
+				return "it was restored " + how + " alone: that proves nothing of the rest"
+			}
 			return ""
 		}},
 		{"last drill came to a result", []State{DrillFailed}, undrilled},
@@ -202,7 +205,7 @@ func answers(qs []question, x *Source, warnings []Warning) []Test {
 		}
 	}
 	for _, w := range warnings {
-		tests[place(w.State)].fail(w.State, w.Message, &w)
+		tests[place(w.State)].fail(w.State, w.Fact(), &w)
 	}
 	if x != nil && x.State != Good {
 		if t := &tests[place(x.State)]; t.Outcome != Failed { // nothing was said of this source alone

@@ -18,3 +18,18 @@ func TestStatesHaveQuestions(t *testing.T) {
 		}
 	}
 }
+
+// TestFact leaves out of messages what leads on to the command that stands after them.
+func TestFact(t *testing.T) {
+	for message, want := range map[string]string{
+		"a@vm was never backed up; on vm": "a@vm was never backed up",
+		"a@vm has a backup that began at noon and has not finished; it may still run, else on vm":                                                    "a@vm has a backup that began at noon and has not finished",
+		"a@vm came back, and failed its probe, in the drill of noon: It is; broken; a drill whose probe passes ends this; to look at what came back": "a@vm came back, and failed its probe, in the drill of noon: It is; broken",
+		"a@vm was last drilled at noon: could not run; no room":                                                                                      "a@vm was last drilled at noon: could not run; no room",
+		"a disk went on vm": "a disk went on vm",
+	} {
+		if got := (Warning{Host: "vm", Message: message}).Fact(); got != want {
+			t.Errorf("%q: %q", message, got)
+		}
+	}
+}

@@ -45,6 +45,20 @@ func (l *look) add(w Warning) {
 	l.status.Warnings = append(l.status.Warnings, w)
 }
 
+// lookThen ends the message about a probe that failed: the command that comes after it shows what came back.
+const lookThen = "; a drill whose probe passes ends this; to look at what came back"
+
+// Fact returns the message without what leads on to Next, such as the host to be on: what is the matter, and nothing to do about it.
+func (w Warning) Fact() string {
+	m := strings.TrimSuffix(w.Message, lookThen)
+	if on, is := strings.CutSuffix(m, "on "+w.Host); is && w.Host != "" {
+		if i := strings.LastIndex(on, "; "); i >= 0 {
+			return on[:i]
+		}
+	}
+	return m
+}
+
 // tell adds a warning about a source, whose state is that of the worst.
 func (l *look) tell(x *sight, state State, next, format string, args ...any) {
 	l.add(Warning{State: state, Dataset: x.Dataset, Host: x.Host, Message: x.Name() + " " + fmt.Sprintf(format, args...), Next: next})
@@ -60,6 +74,9 @@ func (l *look) plan(x *sight) Plan {
 	}
 	return l.o.Plan(x.Dataset, x.Host)
 }
+
+// wantsDrills reports whether the configuration wants a source drilled.
+func (p Plan) wantsDrills() bool { return p.Drills || p.RTO > 0 }
 
 func (l *look) warnBackups(x *sight) {
 	backup, plan := l.backupCommand(x.Source), l.plan(x)
@@ -107,7 +124,7 @@ func (l *look) warnDrills(x *sight) {
 	case x.UnhealedDamage != nil:
 		what, then := "did not come back whole", ""
 		if x.UnhealedDamage.rep.probeFailed {
-			what, then = "came back, and failed its probe,", "; a drill whose probe passes ends this; to look at what came back"
+			what, then = "came back, and failed its probe,", lookThen
 		} else if r := x.UnhealedDamage.rep; r.silent && !r.dataLost && !r.lostManifest {
 			what = "came back, and silently differs from the source,"
 		}
@@ -115,6 +132,9 @@ func (l *look) warnDrills(x *sight) {
 		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
+	case x.Partly() != "" && l.plan(x).wantsDrills():
+		how := map[string]string{sampled: "by samples", warmed: "with the cache of a host"}[x.Partly()]
+		l.tell(x, NeverDrilled, drill, "was drilled %s alone: that all of it comes back was never proven", how)
 	case d == nil || proven(d.Verdict) || d.Verdict == verify.Inconclusive: // all came back, and the table says that its time proves nothing
 	case d.Verdict == verify.ObjectiveMissed:
 		l.tell(x, DrillMissed, drill, "missed an objective in the drill of %s%s", l.moment(d.At), reason(d))

@@ -94,16 +94,16 @@ func Run(ctx context.Context, s Spec, o Options) (*Result, error) {
 		o.Environ = os.Environ()
 	}
 	at := place{target: o.Target, snapshot: o.Snapshot, point: o.RecoveryPoint.UTC().Format(time.RFC3339Nano), temp: o.Temp}
-	r := &Result{Probe: verify.Probe{Argv: at.expand(s.Argv), Builtin: s.Builtin(), Result: verify.ProbeNotRun, Isolation: string(s.Isolation)}}
+	r := &Result{Probe: verify.Probe{Argv: s.Argv, Builtin: s.Builtin(), Result: verify.ProbeNotRun, Isolation: string(s.Isolation)}}
 	if err := s.Validate(); err != nil {
 		return r, err
 	}
-	ord := order{Argv: r.Argv, Env: at.environment(o.Environ), Target: o.Target, Temp: o.Temp, Full: s.Isolation == Full, Grace: o.Grace}
+	ord := order{Argv: at.expand(s.Argv), Env: at.environment(o.Environ), Target: o.Target, Temp: o.Temp, Full: s.Isolation == Full, Grace: o.Grace}
 	if err := s.prepare(); err != nil {
 		return r, err
 	}
 	if r.Builtin != "" {
-		ord.Path, ord.Argv = self, append([]string{helperName}, r.Argv...)
+		ord.Path, ord.Argv = self, append([]string{helperName}, ord.Argv...)
 	} else {
 		path, err := program(s.Argv[0])
 		if err != nil {
