@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -62,17 +63,23 @@ type liveRepo struct {
 	o        healthOptions
 	here     string
 	repo     *repo.Repo
+	config   []byte // as it was when the repository was opened
 	password string // as it was typed
 	seen     bool   // it could be looked at
 }
 
 func (v *liveRepo) look(ctx context.Context) (*health.Status, error) {
-	if v.repo != nil && !v.a.stillThere(ctx) {
-		v.repo = nil
+	if v.repo != nil {
+		if now, err := v.a.configObject(ctx); err != nil || !bytes.Equal(now, v.config) {
+			v.repo = nil
+		}
 	}
 	if v.repo == nil {
 		r, _, err := v.a.openRepoAs(ctx, func(*repo.Options) {}, v.ask)
 		if err != nil {
+			return nil, err
+		}
+		if v.config, err = v.a.configObject(ctx); err != nil {
 			return nil, err
 		}
 		v.repo = r
@@ -101,16 +108,15 @@ func (v *liveRepo) ask(ctx context.Context) (string, error) {
 	return typed, err
 }
 
-// stillThere reports whether the repository is where it was opened: a folder that is empty, as when a disk is not mounted, lists like one in
-// which nothing was ever backed up.
-func (a *app) stillThere(ctx context.Context) bool {
+// configObject reads what makes a place a repository. It is gone where a disk is not mounted: an empty folder lists like a repository in which
+// nothing was ever backed up. When it is another one, so is the repository, or nobody can open it any more.
+func (a *app) configObject(ctx context.Context) ([]byte, error) {
 	if a.bucket != nil {
-		_, err := a.bucket.Stat(ctx, seal.ConfigName)
-		return err == nil
+		return a.bucket.Get(ctx, seal.ConfigName, 0, -1, nil)
 	}
 	st, err := file.Open(a.place.path)
-	if err == nil {
-		_, err = st.Stat(ctx, seal.ConfigName)
+	if err != nil {
+		return nil, err
 	}
-	return err == nil
+	return st.Get(ctx, seal.ConfigName, 0, -1, nil)
 }

@@ -155,6 +155,18 @@ func TestListen(t *testing.T) {
 		t.Errorf("values of %v are dated %v", now, old)
 	}
 	w.until("/healthz", func(code int, _ []byte) bool { return code == http.StatusOK })
+
+	// Another repository in its place is none that this one's values are of.
+	place, other := filepath.Join(h.dir, "repo"), filepath.Join(h.dir, "other")
+	h.run("init", "--repo", other, "--no-password", "--machine-key", filepath.Join(h.dir, "other-key"), "-q").want(0)
+	if err := errors.Join(os.Rename(place, away), os.Rename(other, place)); err != nil {
+		t.Fatal(err)
+	}
+	up(0, 2)
+	if err := errors.Join(os.Rename(place, other), os.Rename(away, place)); err != nil {
+		t.Fatal(err)
+	}
+	up(1, 2)
 	w.signal(syscall.SIGTERM)
 	w.want(0, "the repository cannot be looked at, and is tried again every 1s: no repository at", "the repository can be looked at again")
 	if w.out.Len() > 0 {

@@ -353,3 +353,18 @@ func TestResume(t *testing.T) {
 		t.Errorf("%+v", d.Resume)
 	}
 }
+
+// TestResumeTooLong ends a drill while what came back is backed up: that it came back stands, and that the rest was not seen is said.
+func TestResumeTooLong(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.MaxDuration = 2 * time.Second
+	o.Resume = func(ctx context.Context, _, place string) (uint64, uint64, error) {
+		<-ctx.Done()
+		return 0, 0, errors.Join(os.MkdirAll(filepath.Join(place, "left"), 0o700), ctx.Err())
+	}
+	d, err := w.run(o, verify.Restored, 1)
+	if d.Resume == nil || d.Resume.Passed || err == nil || !strings.Contains(strings.Join(d.Reasons, " "), "ended after 2s, all had come back") {
+		t.Errorf("%v, %+v, %q", err, d.Resume, d.Reasons)
+	}
+}

@@ -2,10 +2,12 @@ package drill_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"savepoint/repo"
 	"savepoint/repo/backup"
@@ -104,5 +106,74 @@ func TestPostgreSQLProbe(t *testing.T) {
 			}
 			t.Logf("start %.0f ms, validate %.0f ms", p[6].Seconds*1000, p[7].Seconds*1000)
 		})
+	}
+}
+
+// TestPostgreSQLProbeEnded ends a drill while its probe asks a server that no namespace holds: nothing of it is left, its shared memory neither.
+func TestPostgreSQLProbeEnded(t *testing.T) {
+	pg := findPostgres(t)
+	source := filepath.Join(pg.folder(t), "data")
+	pg.fill(t, source)
+	st := mem.New(nil)
+	r, err := repo.Init(t.Context(), st, []repo.NewSlot{{Kind: repo.SlotPassphrase, Label: "test", Passphrase: password, WorkFactor: 4}}, repo.Options{Host: "db-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Run(t.Context(), r, backup.Options{Dataset: "ledger", Host: "db-1", Paths: []string{source}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stopped")
+	base := filepath.Join(t.TempDir(), "drill")
+	segment := make(chan string, 1)
+	probing := func() {
+		go func() {
+			segment <- memoryOf(t.Context(), filepath.Join(base, "run", "restored", "postmaster.pid"))
+			cancel(stop)
+		}()
+	}
+	d, err := drill.Run(ctx, drill.WithDisk(drill.Options{
+		Open: func(ctx context.Context, cache string) (drill.Opened, error) {
+			r, err := repo.Open(ctx, st, repo.Secret{Passphrase: password}, repo.Options{Cache: cache, Host: "spare"})
+			return drill.Opened{Repo: r}, err
+		},
+		Select:  func(snaps []*repo.Snapshot) (repo.Choice, error) { return repo.Select(snaps, repo.Query{}) },
+		Scratch: drill.Scratch{Base: base, Make: true}, Run: "run", Events: drill.Events{Probing: probing},
+		Probe: &probe.Spec{Argv: []string{"postgres", "--sql", "SELECT pg_sleep(600)", "--expect", "1"}, Isolation: probe.None},
+	}, nil))
+	if d != nil || !errors.Is(err, stop) {
+		t.Fatalf("%v, %+v", err, d)
+	}
+	id := <-segment
+	b, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == id {
+			t.Errorf("shared memory is left: %s", line)
+		}
+	}
+	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// memoryOf waits until a server is ready and returns the number of its shared memory.
+func memoryOf(ctx context.Context, pidFile string) string {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b, _ := os.ReadFile(pidFile) // it is not there yet
+		if lines := strings.Split(string(b), "\n"); len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready" {
+			if f := strings.Fields(lines[6]); len(f) == 2 {
+				return f[1]
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ""
+		}
 	}
 }

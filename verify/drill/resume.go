@@ -28,7 +28,11 @@ func (x *run) resume(ctx context.Context) {
 	if err == nil && d.Resume.Files < d.Restored.Files {
 		err = fmt.Errorf("it has %s of %d", count(d.Resume.Files, "file", "files"), d.Restored.Files)
 	}
-	if err != nil && ctx.Err() == nil {
+	late := errors.Is(context.Cause(ctx), errTooLong)
+	if err != nil && late {
+		err = fmt.Errorf("%w: it was ended after %s, all had come back", errTooLong, AgeText(x.o.MaxDuration))
+	}
+	if err != nil && (late || ctx.Err() == nil) {
 		d.Resume.Message = oneLine(err)
 		x.later(fmt.Errorf("a first backup of what came back failed: %w", err))
 		return

@@ -91,7 +91,7 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 		switch {
 		case r.drill.Verdict == verify.Damage:
 			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool {
-				return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) && (r.silent || !old.silent)
+				return r.repeats(old) || r.whole() && r.heals(old, listed[old.drill.Snapshot] != nil, l.whole)
 			})
 			x.damage = append(x.damage, r)
 		case cameBack(r.drill):
@@ -128,6 +128,18 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 
 // asFar reports whether a drill assumed an incident as late as another: what the other looked at, it looked at too.
 func (r *report) asFar(other *report) bool { return !r.drill.Incident.Before(other.drill.Incident) }
+
+// repeats reports whether a drill found of the same snapshot all that an earlier one found of it. One that found something else does not
+// stand for it: what heals one need not heal the other.
+func (r *report) repeats(old *report) bool {
+	return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) && (r.silent || !old.silent) && (r.probeFailed || !old.probeFailed) &&
+		(r.dataLost || !old.dataLost) && (r.lostManifest || !old.lostManifest)
+}
+
+// whole reports whether all of a snapshot came back from the repository alone, in a drill that found something else wanting.
+func (r *report) whole() bool {
+	return bare(r.drill) && !r.dataLost && !r.lostManifest && (r.probeFailed || r.silent)
+}
 
 // heals reports whether a drill in which everything came back sees the damage healed that an earlier one found. The same snapshot came back,
 // or a newer one, and the damaged one is gone since, or every pack has been read back after it was found. An older snapshot that comes back

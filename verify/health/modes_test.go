@@ -51,6 +51,11 @@ func TestSilentlyDifferent(t *testing.T) {
 	if i := s.Warnings[0]; i.File != "/srv/gold" || !strings.Contains(i.Message, "silently differs from the source") || i.Next != "drill --dataset world --host a --against-source" {
 		t.Errorf("%+v", i)
 	}
+	for _, i := range s.Warnings {
+		if strings.HasPrefix(i.Next, "backup") {
+			t.Errorf("what may be wrong is to be backed up: %+v", i)
+		}
+	}
 	for _, l := range []*verify.LossSet{nil, {Gone: 3}, {Same: 3, Unreadable: 1}} {
 		if x := run(verify.Restored, l); x.UnhealedDamage == nil {
 			t.Errorf("healed by %+v", l)
@@ -118,5 +123,58 @@ func TestPartly(t *testing.T) {
 				t.Errorf("%+v, want %s", test, want)
 			}
 		})
+	}
+}
+
+// TestOtherDamage has drills of one snapshot that find one thing after another wrong: none of that hides what was found before, which ends by what
+// heals it and not sooner.
+func TestOtherDamage(t *testing.T) {
+	w := newWorld(t)
+	snap := w.reported("world", "a", nil)
+	run := func(v verify.Verdict, change func(*verify.DrillDocument)) *health.Source {
+		t.Helper()
+		w.wait(time.Minute)
+		w.drillWith("world", "a", snap, v, nil, change)
+		return source(t, w.look(health.Options{}), "world@a")
+	}
+	probed := func(result string) func(*verify.DrillDocument) {
+		return func(d *verify.DrillDocument) { d.Probe = &verify.Probe{Result: result, Checked: 1} }
+	}
+	lost := func(d *verify.DrillDocument) { d.Damaged, d.DamagedCnt = []verify.Lost{{Path: "/srv/a"}}, 1 }
+	silent := func(d *verify.DrillDocument) {
+		d.Loss = &verify.LossSet{Damaged: []verify.LostFile{{Path: "/srv/a"}}, DamagedCount: 1}
+	}
+	nothing := func(*verify.DrillDocument) {}
+
+	run(verify.Damage, probed(verify.ProbeFailed))
+	run(verify.Damage, lost)
+	if x := run(verify.Restored, nothing); x.UnhealedDamage == nil {
+		t.Error("what the probe found was forgotten when something else was lost")
+	}
+	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil {
+		t.Errorf("not healed: %+v", x.UnhealedDamage)
+	}
+	// A part came back, and differs from the source: what was lost is not in it.
+	run(verify.Damage, lost)
+	run(verify.Damage, func(d *verify.DrillDocument) { silent(d); d.Conditions.Full = false })
+	next := w.reported("world", "a", nil)
+	w.wait(time.Minute)
+	w.drillWith("world", "a", next, verify.Restored, nil, func(d *verify.DrillDocument) { d.Loss = &verify.LossSet{Same: 3} })
+	if x := source(t, w.look(health.Options{}), "world@a"); x.UnhealedDamage == nil {
+		t.Error("what was lost was forgotten when a part differed from the source")
+	}
+	// All of it came back since, only its probe finds it wanting.
+	run(verify.Damage, probed(verify.ProbeFailed))
+	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil {
+		t.Errorf("not healed: %+v", x.UnhealedDamage)
+	}
+	// Documents that contradict themselves prove nothing.
+	run(verify.Damage, lost)
+	for _, v := range []verify.Verdict{verify.Restored, verify.ObjectiveMissed, verify.Inconclusive} {
+		for _, change := range []func(*verify.DrillDocument){lost, silent, probed(verify.ProbeFailed)} {
+			if x := run(v, change); x.UnhealedDamage == nil {
+				t.Fatalf("healed by %s that found something wanting", v)
+			}
+		}
 	}
 }

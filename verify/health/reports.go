@@ -147,7 +147,7 @@ func (r *report) decodeDrill() error {
 		return fmt.Errorf("it is of another source than its report, %w", verify.ErrDocument)
 	case !sensible(d):
 		return fmt.Errorf("no drill measures such times, %w", verify.ErrDocument)
-	case proven(d.Verdict) && (d.Snapshot == "" || d.DamagedCnt+d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0), d.Verdict == passed && !probePassed(d):
+	case cameWhole(d.Verdict) && (d.Snapshot == "" || foundWanting(d)), d.Verdict == passed && !probePassed(d):
 		return fmt.Errorf("its verdict is not what it found, %w", verify.ErrDocument)
 	}
 	manifests := uint64(0)
@@ -190,6 +190,11 @@ func (r *report) decodeDrill() error {
 // probePassed reports whether a document says that a probe looked at something and found it good.
 func probePassed(d *verify.DrillDocument) bool {
 	return d.Probe != nil && d.Probe.Result == verify.ProbePassed && d.Probe.Checked > 0
+}
+
+// foundWanting reports whether a document tells of something that is damage, whatever verdict it gives.
+func foundWanting(d *verify.DrillDocument) bool {
+	return d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || d.Probe != nil && d.Probe.Result == verify.ProbeFailed
 }
 
 // sensible reports whether a drill's times can be times.

@@ -94,6 +94,9 @@ func (l *look) warnBackups(x *sight) {
 		l.tell(x, NeverBackedUp, backup, "was never backed up; on %s", x.Host)
 		return
 	case x.RecoveryPoint == nil:
+		if d := x.UnhealedDamage; d != nil && d.rep.silent { // what is wrong would be backed up, and then nothing tells which was right
+			backup = l.damageCommand(x)
+		}
 		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time, not suspect and not damaged; on %s", x.Host)
 	case x.stopped(l.now, plan.Interval):
 		every := "before that at least every " + Age(x.habit())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,9 +53,16 @@ func (c *cluster) start(settings []string) error {
 	c.server = c.command("postgres", args...)
 	c.log.to = c.out
 	c.server.Stdout, c.server.Stderr = &c.log, &c.log
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // the server's last words, which a drill that was killed does not hear
 	if err := c.server.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w: %w", err, errCannot)
 	}
+	go func() { // a server that is killed leaves its shared memory behind; the query that runs ends with it, and so does the probe
+		<-asked
+		_ = c.server.Process.Signal(unix.SIGQUIT)
+	}()
 	c.ended = make(chan error, 1)
 	go func() { c.ended <- c.server.Wait() }()
 	began := c.now()

@@ -11,6 +11,8 @@
 // and loses all others. Without isolation there is none of this: only what the probe forked is found and killed, as it becomes the child of
 // the helper (a subreaper) when its parent ends.
 //
+// A probe that takes from the host what others need is killed: limits.go.
+//
 // A probe is believed when it ends with 0 and the last line of its standard output is "checked N", N at least 1. Two other lines mean
 // something: "started", when a service that it started takes orders, and "canary TIME", a time that the restored data carries.
 //

@@ -39,8 +39,9 @@ type answer struct {
 	Isolation bool   // that it could not be isolated is why
 	Exit      int
 	Signal    string
-	Left      int // processes that were there when the probe had ended, and were killed
-	Remaining int // of these that could not be
+	Left      int    // processes that were there when the probe had ended, and were killed
+	Remaining int    // of these that could not be
+	Limit     string // why it was killed; empty: it kept within its limits
 }
 
 // IsHelper reports whether a program was called as a helper: then its main function must do nothing but exit with what Help returns.
@@ -76,6 +77,7 @@ func Help(args []string) int {
 func (o order) obey(orders *os.File) answer {
 	// When the probe ends is the drill's to say. These are caught and not ignored, which the probe would inherit.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
+	expendable()
 	var err error
 	if o.Full {
 		err = o.isolate()
@@ -88,18 +90,22 @@ func (o order) obey(orders *os.File) answer {
 	if o.Path == "" { // it was asked whether it can be done
 		return answer{}
 	}
+	l := newLimits(o.Full, o.Target, o.Temp)
 	p, err := o.start()
 	if err != nil {
 		return answer{Cannot: startError(o.Argv[0], err)}
 	}
 	ended := make(chan struct{})
 	go o.endWith(orders, p.Pid, ended)
+	held := make(chan struct{})
+	go func() { defer close(held); l.hold(p.Pid, ended) }()
 	status, err := await(p.Pid)
 	close(ended)
+	<-held
 	if err != nil {
 		return answer{Cannot: fmt.Sprintf("wait for the probe: %v", err)}
 	}
-	a := answer{Exit: status.ExitStatus()}
+	a := answer{Exit: status.ExitStatus(), Limit: l.why()}
 	if status.Signaled() {
 		a.Signal = unix.SignalName(status.Signal())
 	}

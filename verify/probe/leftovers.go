@@ -22,8 +22,9 @@ func alive() int {
 
 // process is what /proc says of one.
 type process struct {
-	parent int
-	alive  bool // and not only waiting to be reaped
+	parent  int
+	threads int
+	alive   bool // and not only waiting to be reaped
 }
 
 func processes() map[int]process {
@@ -40,7 +41,11 @@ func processes() map[int]process {
 			continue // it has ended
 		}
 		parent, _ := strconv.Atoi(fields[1]) // the kernel wrote it
-		out[pid] = process{parent: parent, alive: fields[0] != "Z" && fields[0] != "X"}
+		threads := 0
+		if len(fields) > 17 {
+			threads, _ = strconv.Atoi(fields[17])
+		}
+		out[pid] = process{parent: parent, threads: threads, alive: fields[0] != "Z" && fields[0] != "X"}
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,6 +70,18 @@ func try(what string, args []string) error {
 		}
 		defer l.Close()
 		return try("dial", []string{"tcp", l.Addr().String()})
+	case "threads": // so many, for good
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		for range n {
+			go func() {
+				runtime.LockOSThread()
+				_ = syscall.Pause()
+			}()
+		}
+		return syscall.Pause()
 	case "run": // a probe of a drill that is killed
 		_, err := probe.Run(context.Background(), probe.Spec{Argv: args[2:], Isolation: probe.Isolation(args[1])}, probe.Options{Target: args[0], Temp: args[0]})
 		return err

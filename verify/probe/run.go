@@ -141,10 +141,12 @@ func (r *Result) conclude(s Spec, a answer, out *output, late bool) error {
 	}
 	n, why := out.checked()
 	switch {
-	case r.Builtin != "" && !late && a.Signal == "" && a.Exit == exitCannot:
+	case r.Builtin != "" && !late && a.Signal == "" && a.Limit == "" && a.Exit == exitCannot:
 		return fmt.Errorf("probe %s: %s", r.Builtin, out.last)
 	case late:
 		why = fmt.Sprintf("it did not end within %s, and was killed", s.Timeout)
+	case a.Limit != "":
+		why = a.Limit
 	case a.Signal != "":
 		why = "it was ended by " + a.Signal
 	case a.Exit != 0 && r.Builtin != "" && out.last != "":

@@ -35,12 +35,6 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-func (s *Server) now() shown {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shown
-}
-
 func header(w http.ResponseWriter, kind string) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")

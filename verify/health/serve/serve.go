@@ -1,8 +1,8 @@
 // Package serve answers requests over HTTP with what health found: /metrics, a page at /, and /healthz.
 //
 // A loop looks at the repository, once at a time, and keeps what it made of it: requests are answered from that, whatever they cost to make.
-// A look that fails leaves the last values, which say how old they are. Memory is that of two statuses and what is shown of one, and of
-// maxConnections.
+// A look that fails, or does not come to its end, leaves the last values, which say that they are old. Memory is that of two statuses, what is
+// shown of one as new and as old, and of maxConnections.
 package serve
 
 import (
@@ -70,12 +70,18 @@ type Server struct {
 
 // shown is what requests are answered with. Its bytes are never changed.
 type shown struct {
+	is     view
+	late   view // as is, when no look has come to its end for too long; empty when is tells of an error
+	status *health.Status
+	at     time.Time     // of the last look that succeeded; zero: none has
+	took   time.Duration // by that look
+	err    error         // of the last look
+}
+
+// view is a status in the forms that are asked for.
+type view struct {
 	metrics, metricsZip []byte
 	page, pageZip       []byte
-	status              *health.Status
-	at                  time.Time     // of the last look that succeeded; zero: none has
-	took                time.Duration // by that look
-	err                 error         // of the last look
 }
 
 // New returns a server, which has nothing to show before Run.
@@ -125,12 +131,14 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // loop looks, waits and looks again until the context is done.
 func (s *Server) loop(ctx context.Context) error {
 	for n := 0; ; n++ {
-		err := s.look(ctx)
+		changed, err := s.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && n == 0 && s.o.Fatal(err):
 			return err
+		case changed:
+			s.o.Changed(err)
 		}
 		timer := time.NewTimer(s.o.Refresh)
 		select {
@@ -142,14 +150,14 @@ func (s *Server) loop(ctx context.Context) error {
 	}
 }
 
-// look looks once and takes over what it saw.
-func (s *Server) look(ctx context.Context) error {
+// look looks once and takes over what it saw. It reports whether looks fail now that did not, or the other way round.
+func (s *Server) look(ctx context.Context) (changed bool, err error) {
 	bound, cancel := context.WithTimeout(ctx, max(patience, lookTimes*s.o.Refresh))
 	defer cancel()
 	began := s.o.Now()
 	status, err := s.o.Look(bound)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	s.mu.Lock()
 	next, before := s.shown, s.shown.err
@@ -167,41 +175,59 @@ func (s *Server) look(ctx context.Context) error {
 	s.mu.Lock()
 	s.shown = next
 	s.mu.Unlock()
-	if (err == nil) != (before == nil) {
-		s.o.Changed(err)
-	}
-	return err
+	return (err == nil) != (before == nil), err
 }
 
-// render makes what is shown of a status, if there is one.
+// render makes what is shown of a status, if there is one: how a look will end that begins later, and when, is not known now.
 func (x *shown) render(o Options) error {
 	if x.status == nil {
 		return nil
 	}
-	metrics, err := o.Metrics(x.status, x.at, x.err == nil)
-	if err != nil {
-		return err
-	}
-	stale := ""
+	var is, late view
+	var err error
 	if x.err != nil {
-		stale = "the repository could not be looked at since: " + x.err.Error()
+		is, err = x.view(o, "the repository could not be looked at since: "+x.err.Error())
+	} else if is, err = x.view(o, ""); err == nil {
+		late, err = x.view(o, "the look at the repository that began after this one does not come to its end")
 	}
-	page, err := o.Page(x.status, stale)
-	if err != nil {
-		return err
+	if err == nil {
+		x.is, x.late = is, late
 	}
-	x.metrics, x.metricsZip, x.page, x.pageZip = metrics, zipped(metrics), page, zipped(page)
-	return nil
+	return err
+}
+
+// view makes the forms of a status, which are of now when stale is empty.
+func (x *shown) view(o Options, stale string) (v view, err error) {
+	if v.metrics, err = o.Metrics(x.status, x.at, stale == ""); err != nil {
+		return v, err
+	}
+	if v.page, err = o.Page(x.status, stale); err != nil {
+		return v, err
+	}
+	v.metricsZip, v.pageZip = zipped(v.metrics), zipped(v.page)
+	return v, nil
 }
 
 // well says whether looks succeed, and what is the matter if not.
 func (s *Server) well() (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.shown
-	if x.at.IsZero() {
+	if s.shown.at.IsZero() {
 		return "no look at the repository has come to its end yet", false
 	}
-	age := s.o.Now().Sub(x.at)
-	return fmt.Sprintf("last looked %s ago", age.Truncate(time.Second)), age <= overdue*(s.o.Refresh+x.took)
+	age := s.o.Now().Sub(s.shown.at)
+	return fmt.Sprintf("last looked %s ago", age.Truncate(time.Second)), !s.late(age)
+}
+
+// late reports whether what is shown is so old that looks fail or hang. The caller holds the lock.
+func (s *Server) late(age time.Duration) bool { return age > overdue*(s.o.Refresh+s.shown.took) }
+
+// now returns what requests are answered with: a look that hangs must not leave old values that pass for new ones.
+func (s *Server) now() view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := &s.shown; x.late.metrics != nil && s.late(s.o.Now().Sub(x.at)) {
+		return x.late
+	}
+	return s.shown.is
 }

@@ -204,6 +204,33 @@ func TestAway(t *testing.T) {
 	})
 }
 
+// TestHangs has a look that does not come to its end: what is served says that it is old long before somebody gives that look up.
+func TestHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shop{}
+		h, _, stop := start(t, s.options(time.Minute))
+		synctest.Wait()
+		s.set(nil, time.Hour)
+		time.Sleep(2*time.Minute + 59*time.Second)
+		if got := firstLine(get(h, "/metrics")); got != "200 look 1 at 00:00:00 up true" {
+			t.Error(got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := firstLine(get(h, "/metrics")); got != "200 look 1 at 00:00:00 up false" {
+			t.Error(got)
+		}
+		if got := get(h, "/").Body.String(); got != "<p>1: the look at the repository that began after this one does not come to its end" {
+			t.Error(got)
+		}
+		if got := firstLine(get(h, "/healthz")); got != "503 last looked 3m1s ago" {
+			t.Error(got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestFatal ends because of an error of the first look that nothing will mend, and of no later one.
 func TestFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -212,6 +239,9 @@ func TestFatal(t *testing.T) {
 		o.Fatal = func(err error) bool { return errors.Is(err, errAway) }
 		if err := serve.New(o).Run(t.Context(), newPipes()); !errors.Is(err, errAway) {
 			t.Error(err)
+		}
+		if len(s.changes) > 0 {
+			t.Errorf("it told of what nobody tries again: %q", s.changes)
 		}
 		s.set(nil, 0)
 		_, _, stop := start(t, o)
