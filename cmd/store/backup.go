@@ -72,7 +72,7 @@ func (a *app) backupCommand() *cobra.Command {
 	f.BoolVar(&o.all, "all", false, "every dataset of the configuration whose hosts name this one, or that names none")
 	f.StringVar(&o.host, "host", "", "name of this host in the snapshot (default: its hostname)")
 	f.StringArrayVar(&o.tags, "tag", nil, "tag of the snapshot; may be repeated")
-	f.StringVar(&o.mode, "mode", "incremental", "incremental: against the newest snapshot; differential: against the last full one;\nfull: read every byte")
+	f.StringVar(&o.mode, "mode", "", "incremental: against the newest snapshot; differential: against the last full one;\nfull: read every byte (default: full when the dataset's policy wants one, else incremental)")
 	f.BoolVar(&o.allowShrink, "allow-shrink", false, "a source that lost more than half is as it should be")
 	return cmd
 }
@@ -124,6 +124,9 @@ func (a *app) backUp(ctx context.Context, r *repo.Repo, opt backup.Options) (*ba
 	}
 	res, err := backup.Run(ctx, r, opt)
 	bar.end()
+	if res != nil && res.Snapshot.Mode == tree.Full && opt.Mode != tree.Full {
+		a.infof("dataset %s: every byte was read: the policy wanted a full backup at %s", printable(opt.Dataset), a.timeText(opt.FullSince))
+	}
 	if err != nil {
 		err = a.backupError(err, res, kept)
 	}
@@ -165,6 +168,9 @@ func (a *app) backupOptions(args []string, o backupOptions) (opt backup.Options,
 		AllowShrink: o.allowShrink, Policy: d.policy, Now: a.now,
 	}
 	if e = d.effective; e != nil {
+		if e.Full != nil && o.mode == "" {
+			opt.FullSince = e.Full.Previous(a.now())
+		}
 		opt.ExpectFiles, opt.ExpectBytes = e.Expect.Files, e.Expect.Bytes
 		opt.Tolerate = func(f tree.Fault) bool { return e.Tolerates(faultName(f.Code), f.Path) }
 	}
@@ -178,7 +184,7 @@ func (o backupOptions) check() (tree.Mode, error) {
 			return 0, usagef("tag %q: printable text without commas", tag)
 		}
 	}
-	return parseMode(o.mode)
+	return parseMode(first(o.mode, modeName(tree.Incremental)))
 }
 
 func parseMode(s string) (tree.Mode, error) {

@@ -46,6 +46,8 @@ type policyDocument struct {
 	Values   []settingDocument `json:"values"`
 	Policy   json.RawMessage   `json:"policy,omitempty"`
 	Problem  string            `json:"problem,omitempty"`
+
+	effective *policy.Effective // that a snapshot carries; nil: none that can be read
 }
 
 // The origins of settings besides those of package policy.
@@ -61,7 +63,10 @@ func (a *app) runConfigShow(ctx context.Context, o showOptions) error {
 		if err := a.showStored(ctx, &doc, o.dataset); err != nil {
 			return err
 		}
-		return a.printConfig(&doc)
+		if a.g.json {
+			return a.printJSON(&doc)
+		}
+		return a.printStored(&doc)
 	}
 	if o.dataset != "" && a.config.Datasets[o.dataset] == nil {
 		return hinted(usagef("dataset %q is in no configuration", o.dataset), "%s", a.datasetHint())
@@ -195,6 +200,7 @@ func (a *app) storedPolicy(s *repo.Snapshot) *policyDocument {
 		a.found = worst(a.found, exitFailure)
 		return d
 	}
+	d.effective = e
 	d.Values = valuesOf(append(e.Values(), e.Shared()...), s.Short())
 	if json.Valid(s.Policy) {
 		d.Policy = s.Policy
@@ -213,15 +219,7 @@ func (a *app) printConfig(doc *configDocument) error {
 	err := a.printValues(&b, "setting", doc.Settings, "")
 	for _, d := range doc.Datasets {
 		fmt.Fprintln(&b)
-		name := "dataset " + printable(d.Dataset)
-		if d.Snapshot != "" {
-			name = fmt.Sprintf("%s as the snapshot %s of %s carries it", printable(d.Dataset+"@"+d.Host), d.Snapshot, a.timeText(*d.Stored))
-		}
-		fmt.Fprintln(&b, name)
-		if d.Problem != "" {
-			fmt.Fprintf(&b, "  %s\n", printable(d.Problem))
-			continue
-		}
+		fmt.Fprintln(&b, "dataset "+printable(d.Dataset))
 		class := ""
 		for _, v := range d.Values {
 			if v.Key == "class" {
@@ -249,8 +247,6 @@ func (a *app) printValues(w io.Writer, what string, values []settingDocument, cl
 			from = "default of class " + class
 		case fromFlag, fromEnvironment:
 			from = first(v.Name, v.Origin)
-		case fromSnapshot:
-			from = "snapshot " + v.Name
 		}
 		t.add(v.Key, printable(first(v.Value, "-")), from)
 	}

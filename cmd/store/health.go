@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"savepoint/internal/policy"
 	"savepoint/repo"
 	"savepoint/verify/health"
 	"savepoint/verify/health/serve"
@@ -141,7 +142,7 @@ func (a *app) runHealth(ctx context.Context, o *healthOptions) error {
 // lookOptions are those of a look at the sources of a dataset and a host, from the host here.
 func (a *app) lookOptions(dataset, host, here string) health.Options {
 	o := health.Options{Now: a.now, Dataset: dataset, Host: host, Expected: a.expected(here), Here: here, Zone: a.zone, Command: a.runnable, Run: a.runID,
-		Plan: a.planOf, Prices: a.prices()}
+		Plan: a.planOf, Quota: a.config.Quota, Prices: a.prices()}
 	if a.g.json {
 		o.Zone = time.UTC
 	}
@@ -160,10 +161,24 @@ func (a *app) planOf(dataset, _ string) health.Plan {
 	if e.Schedule != nil {
 		plan.Next, plan.Interval = e.Schedule.Next, e.Schedule.MaxGap()
 	}
+	if s := e.Drill.Schedule; s != nil {
+		plan.NextDrill, plan.DrillInterval = s.Next, s.MaxGap()
+	}
+	plan.Keep = keepRules(e.Keep)
 	if r := e.Recovery; r.Detect != nil && r.Decide != nil && r.Cutover != nil {
 		plan.Assumed = &measure.Assumed{Detect: *r.Detect, Decide: *r.Decide, Cutover: *r.Cutover}
 	}
 	return plan
+}
+
+// keepRules returns which snapshots the policy keeps. How far back a number of the last ones goes depends on how often one backs up: it counts
+// for nothing here.
+func keepRules(k policy.Keep) []measure.Rule {
+	const day = 24 * time.Hour
+	return []measure.Rule{
+		{Shortest: time.Hour, Longest: time.Hour, Count: k.Hourly}, {Shortest: 23 * time.Hour, Longest: 25 * time.Hour, Count: k.Daily}, // clocks change
+		{Shortest: 7*day - time.Hour, Longest: 7*day + time.Hour, Count: k.Weekly}, {Shortest: 28 * day, Longest: 31*day + time.Hour, Count: k.Monthly}, {Shortest: 365 * day, Longest: 366 * day, Count: k.Yearly},
+	}
 }
 
 // prices returns what the configuration says that the store charges. The configuration has checked them.

@@ -20,7 +20,9 @@ func (a *app) figureLines(s *health.Status) []string {
 	if line := a.exposureLine(s); line != "" {
 		lines = append(lines, line)
 	}
-	if line := a.missedLine(s); line != "" {
+	lines = append(lines, a.missedLine(s, "backups", func(f *health.Figures) []time.Time { return f.Missed })...)
+	lines = append(lines, a.missedLine(s, "drills", func(f *health.Figures) []time.Time { return f.MissedDrills })...)
+	if line := granularityLine(s); line != "" {
 		lines = append(lines, line)
 	}
 	if line := predictedLine(s); line != "" {
@@ -30,13 +32,7 @@ func (a *app) figureLines(s *health.Status) []string {
 	if o == nil {
 		return lines
 	}
-	if g := o.Growth; g != nil {
-		line := fmt.Sprintf("packs: %s, growing by %s a day (%s to %s)", bytesText(g.Stored), bytesText(g.PerDay), bytesText(g.Low), bytesText(g.High))
-		if f := o.Full; f != nil && f.AlreadyExceeded {
-			line += "; the quota is exceeded"
-		} else if f != nil && f.Earliest != nil {
-			line += "; predicted to be full " + f.Earliest.In(a.zone).Format(time.DateOnly) + " at the earliest"
-		}
+	if line := a.capacityLine(s); line != "" {
 		lines = append(lines, line)
 	}
 	if len(o.NewHosts) > 0 {
@@ -46,6 +42,38 @@ func (a *app) figureLines(s *health.Status) []string {
 		lines = append(lines, "programs older than "+printable(o.Newest)+": "+hostList(o.Outdated))
 	}
 	return lines
+}
+
+// capacityLine says what packs take, of how much, and when that is predicted to be all; "" when neither growth nor a quota is known.
+func (a *app) capacityLine(s *health.Status) string {
+	c := s.Capacity
+	if c == nil || c.Stored == nil || c.Quota == 0 && c.PerDay == nil {
+		return ""
+	}
+	line := "packs: " + bytesText(*c.Stored)
+	if c.Quota > 0 {
+		line += fmt.Sprintf(" of the quota of %s (%.0f%%)", sizeText(c.Quota), 100**c.Stored/float64(c.Quota))
+	}
+	if c.PerDay == nil {
+		return line + "; how they grow is not known before seven days have a verification"
+	}
+	line += fmt.Sprintf(", growing by %s a day (%s to %s)", bytesText(*c.PerDay), bytesText(*c.Low), bytesText(*c.High))
+	days := func(t *time.Time) string {
+		if t == nil {
+			return "never"
+		}
+		return plural(max(0, int(t.Sub(s.LookedAt)/(24*time.Hour))), "day", "days")
+	}
+	switch {
+	case c.Quota == 0:
+	case c.Exceeded:
+		line += "; the quota is exceeded"
+	case c.Full != nil:
+		line += fmt.Sprintf("; predicted to be full in %s, on %s (%s to %s)", days(c.Full), c.Full.In(a.zone).Format(time.DateOnly), days(c.Earliest), days(c.Latest))
+	case c.Earliest != nil:
+		line += fmt.Sprintf("; predicted to be full in %s at the earliest", days(c.Earliest))
+	}
+	return line
 }
 
 // exposureLine names the source that would have lost most.
@@ -71,19 +99,51 @@ func (a *app) exposureLine(s *health.Status) string {
 	return line
 }
 
-// missedLine names the source of which the most backups did not come.
-func (a *app) missedLine(s *health.Status) string {
-	var of *health.Source
+// missedLine names the source of which the most backups, or drills, did not come.
+func (a *app) missedLine(s *health.Status, what string, of func(*health.Figures) []time.Time) []string {
+	var most []time.Time
+	var name string
 	for _, x := range s.Sources {
-		if f := x.Figures(); f != nil && len(f.Missed) > 0 && (of == nil || len(f.Missed) > len(of.Figures().Missed)) {
-			of = x
+		if f := x.Figures(); f != nil && len(of(f)) > len(most) {
+			most, name = of(f), x.Name()
+		}
+	}
+	if len(most) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("expected %s that did not come within 30 days: %d of %s, the last at %s", what, len(most), printable(name), a.timeText(most[len(most)-1]))}
+}
+
+// granularityLine names the source of which going back within 30 days would lose most, and what its policy would leave.
+func granularityLine(s *health.Status) string {
+	var of *health.Source
+	var most time.Duration
+	for _, x := range s.Sources {
+		f := x.Figures()
+		if f == nil {
+			continue
+		}
+		if e := f.Exposure[health.Committed]; e == nil || e.Gaps < fewestGaps {
+			continue
+		}
+		for _, b := range f.Bands {
+			if b.Oldest <= health.Window && b.Worst > most {
+				most, of = b.Worst, x
+			}
 		}
 	}
 	if of == nil {
 		return ""
 	}
-	missed := of.Figures().Missed
-	return fmt.Sprintf("expected backups that did not come within 30 days: %d of %s, the last at %s", len(missed), printable(of.Name()), a.timeText(missed[len(missed)-1]))
+	line := fmt.Sprintf("going back to any moment of 30 days loses at most %s, of %s, as far as its snapshots go", health.Age(most), printable(of.Name()))
+	var kept []string
+	for _, k := range of.Figures().Kept {
+		kept = append(kept, fmt.Sprintf("%s back to %s", health.Age(k.Worst), health.Age(k.Back)))
+	}
+	if len(kept) > 0 {
+		line += "; its keep would leave " + strings.Join(kept, ", ")
+	}
+	return line
 }
 
 // predictedLine names the source that is predicted to take longest.

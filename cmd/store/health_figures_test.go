@@ -14,6 +14,7 @@ import (
 	"savepoint/repo/tree"
 	"savepoint/verify"
 	"savepoint/verify/health"
+	"savepoint/verify/measure"
 )
 
 // night backs up with a report, and drills what was backed up on a machine that takes so many seconds.
@@ -57,7 +58,7 @@ func (h *history) put(dataset, host string, rep *record.Report) {
 func TestFigureLines(t *testing.T) {
 	h := newHistory(t)
 	plan := func(string, string) health.Plan {
-		return health.Plan{RPO: 30 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(26 * time.Hour) }}
+		return health.Plan{Keep: []measure.Rule{{Shortest: 24 * time.Hour, Longest: 24 * time.Hour, Count: 12}}, Interval: 24 * time.Hour, RPO: 30 * time.Hour, Next: func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(26 * time.Hour) }}
 	}
 	lines := func() []string {
 		t.Helper()
@@ -78,8 +79,8 @@ func TestFigureLines(t *testing.T) {
 		return got
 	}
 	h.night("world-1", 60)
-	if got := lines(); len(got) > 0 {
-		t.Errorf("after one night there is nothing to say: %q", got)
+	if diff := cmp.Diff([]string{"packs: 29 GiB of the quota of 100 GiB (29%); how they grow is not known before seven days have a verification"}, lines()); diff != "" {
+		t.Errorf("after one night (-want +got)\n%s", diff)
 	}
 	for i := range 9 {
 		h.now = h.now.Add(24 * time.Hour)
@@ -91,8 +92,9 @@ func TestFigureLines(t *testing.T) {
 	want := []string{
 		"exposure within 30 days: at worst 2d, of world@world-1 at 2026-11-27 02:00:00 UTC; over its objective 1 time, for 18h in all",
 		"expected backups that did not come within 30 days: 1 of world@world-1, the last at 2026-11-26 02:00:00 UTC",
+		"going back to any moment of 30 days loses at most 2d, of world@world-1, as far as its snapshots go; its keep would leave 2d back to 10d",
 		`predicted RTO, not measured: 1m02s for world@world-1, between 57s and 1m08s by 10 drills`,
-		"packs: 42 GiB, growing by 1.5 GiB a day (1.5 GiB to 1.5 GiB); predicted to be full 2027-01-06 at the earliest",
+		"packs: 42 GiB of the quota of 100 GiB (42%), growing by 1.5 GiB a day (1.5 GiB to 1.5 GiB); predicted to be full in 38 days, on 2027-01-06 (38 days to 38 days)",
 		`new hosts within 7 days: "world-2\x1b"`,
 	}
 	got := lines()

@@ -28,7 +28,7 @@ func (a *app) readIdentity(path string) (text string, page *kit.Kit, err error) 
 		if slip = err; err != nil && !errors.Is(err, kit.ErrMistyped) {
 			return "", nil, unusable(path, err)
 		}
-		text, page = k.Secret+"\n", &k
+		text, page = strings.Repeat("\n", linesAbove(text))+k.Secret+"\n", &k // errors name its line
 	}
 	if _, err := seal.ParseIdentities(text); err != nil {
 		return "", nil, unusable(path, err)
@@ -37,6 +37,18 @@ func (a *app) readIdentity(path string) (text string, page *kit.Kit, err error) 
 		a.warnf("recovery kit %s: %v: is the address, the ID or the slot mistyped?", printable(path), slip)
 	}
 	return text, page, nil
+}
+
+// linesAbove returns how many lines stand above the key of a kit, which is the only line that is no comment.
+func linesAbove(page string) int {
+	n := 0
+	for line := range strings.Lines(page) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(strings.TrimPrefix(line, "\ufeff"), "#") {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // unusable is the error of an identity file that holds no key.

@@ -27,10 +27,17 @@ func faultf(key, format string, args ...any) error {
 	return &fault{where: strings.Split(key, "."), index: -1, err: fmt.Errorf(format, args...)}
 }
 
+// shared is what a file says for all of its datasets.
+type shared struct {
+	zone   *time.Location
+	prices *Prices
+	quota  uint64
+}
+
 // build makes values of the text of one dataset. Its errors are *fault, with places
 // within the dataset.
-func build(name string, d datasetText, zone *time.Location, prices *Prices) (*Effective, error) {
-	e := &Effective{Name: name, Timezone: zone, Prices: prices, Origins: map[string]Origin{}}
+func build(name string, d datasetText, s shared) (*Effective, error) {
+	e := &Effective{Name: name, Timezone: s.zone, Prices: s.prices, Quota: s.quota, Origins: map[string]Origin{}}
 	for _, x := range d.entries() {
 		if x.given() {
 			e.Origins[x.key] = Origin{From: FromFile}

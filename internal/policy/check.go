@@ -32,6 +32,9 @@ func check(t *fileText, body ast.Node) (*File, error) {
 	if f.Prices, err = parsePrices(t.Prices); err != nil {
 		return nil, placedIn(body, nil, "", err)
 	}
+	if f.Quota, err = parseQuota(t.Quota); err != nil {
+		return nil, placedIn(body, nil, "", err)
+	}
 	for _, x := range t.entries() {
 		if x.given() {
 			f.origins[x.key] = Origin{FromFile, lineOf(locate(body, strings.Split(x.key, ".")...))}
@@ -76,7 +79,7 @@ func checkDataset(name string, f *File, d datasetText, owner map[string]string, 
 		return nil, at(locate(body, place...),
 			"dataset name %q: use up to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first", name)
 	}
-	e, err := build(name, d, f.Timezone, f.Prices)
+	e, err := build(name, d, shared{f.Timezone, f.Prices, f.Quota})
 	if err != nil {
 		return nil, placedIn(body, place, "dataset "+name, err)
 	}

@@ -13,9 +13,10 @@ type Effective struct {
 	Hosts []string
 	// Paths are absolute and cleaned, each once; there is at least one.
 	Paths []string
-	// Timezone rules the schedules. Prices are nil if there are none.
+	// Timezone rules the schedules. Prices are nil, and Quota is 0, if there are none.
 	Timezone *time.Location
 	Prices   *Prices
+	Quota    uint64
 	// Schedule says when backups run, Full when they read every byte; nil: nobody said.
 	Schedule, Full *Schedule
 	Objectives     Objectives
@@ -119,9 +120,9 @@ func (e *Effective) Values() []Value {
 }
 
 // Shared returns what a dataset that Decode read has of the settings of its file:
-// the time zone and the prices.
+// the time zone, the prices and the quota.
 func (e *Effective) Shared() []Value {
-	t := fileText{Timezone: zoneName(e.Timezone), Prices: e.Prices.text()}
+	t := fileText{Timezone: zoneName(e.Timezone), Prices: e.Prices.text(), Quota: sizeText(e.Quota)}
 	var out []Value
 	for _, x := range t.entries() {
 		if x.given() {

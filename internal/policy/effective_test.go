@@ -52,6 +52,7 @@ datasets:
             - {query: "SELECT sum(gold) FROM players", expect: 1000000, tolerance: 2.5%}
           canary: SELECT max(at) FROM heartbeat
           max_age: 1d
+quota: 10 TiB
 `
 
 func load(t testing.TB, text string) *policy.File {
@@ -162,7 +163,7 @@ func TestStored(t *testing.T) {
 				t.Errorf("%s: %s came from %s, and is said to come from %s", name, key, o.From, got.Origins[key].From)
 			}
 		}
-		if got.Objectives != e.Objectives || got.Schedule.String() != e.Schedule.String() || got.Timezone.String() != "Europe/Berlin" || *got.Prices != *e.Prices {
+		if got.Quota != 10<<40 || got.Objectives != e.Objectives || got.Schedule.String() != e.Schedule.String() || got.Timezone.String() != "Europe/Berlin" || *got.Prices != *e.Prices {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -223,6 +224,13 @@ func TestLoadRefusesValues(t *testing.T) {
 		{"isolation", set("    drill: {isolation: some}\n"), 5, 13, "neither full nor none"},
 		{"relative kit", set("    drill: {keys_from: kit}\n"), 5, 13, "not absolute"},
 		{"recovery", set("    recovery: {detect: 500d}\n"), 5, 16, "longer than a year"},
+		{"quota without a unit", "\nquota: 10\n", 2, 1, "quota \"10\" has no unit"},
+		{"quota of nothing", "quota: 0TB\n", 1, 1, "leaves no room"},
+		{"quota of a word", "quota: lots\n", 1, 1, "is no number of bytes"},
+		{"quota below zero", "quota: -1TB\n", 1, 1, "is no number of bytes"},
+		{"quota beyond counting", "quota: 16EiB\n", 1, 1, "is no number of bytes"},
+		{"quota of a list", "quota: [1TB]\n", 1, 8, "a list, where one value"},
+		{"quota of a dataset", set("    quota: 1TB\n"), 5, 5, "unknown key \"quota\""},
 		{"probe of text", set("    drill:\n      probe: check\n"), 6, 7, "a list of a program and its arguments"},
 		{"two probes", set("    drill:\n      probe: {files: {match: [a]}, canary: {match: [b]}}\n"), 6, 7, "files and canary: one of them"},
 		{"probe outside", set("    drill: {probe: {files: {match: [../a]}}}\n"), 5, 13, "within the restored folder"},
@@ -288,9 +296,11 @@ func TestWarnings(t *testing.T) {
 		{"hourly against an hour", set("    schedule: '0 * * * *'\n    objectives: {rpo: 1h}\n"), []string{"5 the RPO objective is 1h, and"}},
 		{"against the class", set("    schedule: '0 9-17 * * 1-5'\n"), []string{"5 the RPO objective is 2h (default of class user), and by the schedule \"0 9-17 * * 1-5\" backups are up to 2d16h apart"}},
 		{"no objective", set("    schedule: '0 3 * * *'\n    objectives: {rpo: none}\n"), nil},
-		{"rare drills", set("    drill: {schedule: '0 0 1 1,7 *'}\n"), []string{"5 by the drill schedule \"0 0 1 1,7 *\" drills are up to 184d apart", "5 checked, shown"}},
-		{"monthly drills", set("    drill: {schedule: '0 0 1 * *'}\n"), []string{"5 checked, shown"}},
-		{"stray full", set("    schedule: '30 * * * *'\n    full: '0 0 * * *'\n"), []string{"6 by \"0 0 * * *\" a full backup is due at 2026-01-02 00:00 UTC", "6 checked, shown"}},
+		{"rare drills", set("    drill: {schedule: '0 0 1 1,7 *'}\n"), []string{"5 by the drill schedule \"0 0 1 1,7 *\" drills are up to 184d apart"}},
+		{"monthly drills", set("    drill: {schedule: '0 0 1 * *'}\n"), nil},
+		{"by line", "datasets:\n  b: {class: user, paths: [/b], drill: {isolation: none}}\n  a: {class: user, paths: [/a], drill: {isolation: none}, keep: {last: 3}}\n  0: {class: user, paths: [/c], drill: {isolation: none}}\n",
+			[]string{"2 the probe", "3 the probe", "3 checked", "4 the probe"}},
+		{"stray full", set("    schedule: '30 * * * *'\n    full: '0 0 * * *'\n"), []string{"6 by \"0 0 * * *\" a full backup is due at 2026-01-02 00:00 UTC"}},
 		{"people too slow", set("    recovery: {detect: 2h, decide: 1h, cutover: 1h}\n"), []string{"5 the RTO objective is 4h (default of class user), and detect, decide and cutover take 4h"}},
 		{"not isolated", set("    drill: {isolation: none}\n"), []string{"5 the probe is not isolated"}},
 		{"slow probe", set("    drill: {probe: [x], timeout: 5h}\n"), []string{"5 the probe may take 5h"}},
@@ -403,7 +413,7 @@ func TestFileOfManyDatasets(t *testing.T) {
 		b.WriteString("  " + name + ": {class: user, paths: [/" + name + "], schedule: '* * * * *', drill: {schedule: '0 0 29 2 *'}}\n")
 	}
 	f := load(t, b.String())
-	if got := slices.Sorted(maps.Keys(f.Datasets)); len(got) != len(names) || len(f.Warnings()) != 501 {
+	if got := slices.Sorted(maps.Keys(f.Datasets)); len(got) != len(names) || len(f.Warnings()) != 500 {
 		t.Errorf("%d datasets, %d warnings", len(got), len(f.Warnings()))
 	}
 	if name, _, ok := f.Dataset(filepath.Join("/", "d77")); !ok || name != "d77" {

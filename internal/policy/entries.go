@@ -51,6 +51,7 @@ func (f *fileText) entries() []entry {
 		{key: "prices.gb_month", one: &f.Prices.GBMonth},
 		{key: "prices.gb_out", one: &f.Prices.GBOut},
 		{key: "prices.per_1000_requests", one: &f.Prices.Per1000Requests},
+		{key: "quota", one: &f.Quota},
 	}
 }
 

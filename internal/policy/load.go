@@ -56,7 +56,7 @@ func read(path string) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+		return nil, fmt.Errorf("read configuration: %w", err) // which names the file
 	}
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("configuration %s is larger than 1 MiB", path)

@@ -25,6 +25,9 @@ type File struct {
 	Timezone *time.Location
 	// Prices are nil if the file names none.
 	Prices *Prices
+	// Quota is how many bytes the packs of the repository may have; 0 if the file names
+	// none.
+	Quota uint64
 	// Datasets by name. No path stands in two of them.
 	Datasets map[string]*Effective
 
@@ -74,7 +77,7 @@ func (f *File) OfHost(host string) []*Effective {
 
 // Values returns the settings of the file that are not a dataset's.
 func (f *File) Values() []Value {
-	t := fileText{Repository: f.Repository, PasswordFile: f.PasswordFile, Timezone: zoneName(f.Timezone), Prices: f.Prices.text()}
+	t := fileText{Repository: f.Repository, PasswordFile: f.PasswordFile, Timezone: zoneName(f.Timezone), Prices: f.Prices.text(), Quota: sizeText(f.Quota)}
 	return shown(t.entries(), f.origins)
 }
 

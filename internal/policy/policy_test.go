@@ -80,7 +80,7 @@ func TestLoadRefusesText(t *testing.T) {
 		line, column int
 		msg          string
 	}{
-		{"unknown key", "repository: /r\nreplicas: []\n", 2, 1, `unknown key "replicas"; here there are datasets, password_file, prices, repository, timezone`},
+		{"unknown key", "repository: /r\nreplicas: []\n", 2, 1, `unknown key "replicas"; here there are datasets, password_file, prices, quota, repository, timezone`},
 		{"unknown key of a dataset", "datasets:\n  a:\n    clas: user\n", 3, 5, `unknown key "clas"; did you mean "class"?`},
 		{"key twice", "repository: /r\nrepository: /s\n", 2, 1, "already defined"},
 		{"dataset twice", set("  a: {class: log, paths: [/b]}\n"), 5, 3, "already defined"},

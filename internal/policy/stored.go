@@ -17,6 +17,7 @@ type storedText struct {
 	datasetText
 	Timezone string     `json:"timezone,omitempty"`
 	Prices   pricesText `json:"prices,omitzero"`
+	Quota    string     `json:"quota,omitempty"`
 	// Defaults are the keys whose values the class or the program preset.
 	Defaults []string `json:"defaults,omitempty"`
 }
@@ -24,7 +25,7 @@ type storedText struct {
 // Encode returns what a snapshot carries: JSON, without secrets and without what
 // matters on its host alone.
 func (e *Effective) Encode() ([]byte, error) {
-	s := storedText{datasetText: e.text(), Timezone: zoneName(e.Timezone), Prices: e.Prices.text()}
+	s := storedText{datasetText: e.text(), Timezone: zoneName(e.Timezone), Prices: e.Prices.text(), Quota: sizeText(e.Quota)}
 	for key, o := range e.Origins {
 		if o.From != FromFile {
 			s.Defaults = append(s.Defaults, key)
@@ -60,7 +61,11 @@ func Decode(name string, stored []byte) (*Effective, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy of %q: %w", name, err)
 	}
-	e, err := build(name, s.datasetText, zone, prices)
+	quota, err := parseQuota(s.Quota)
+	if err != nil {
+		return nil, fmt.Errorf("policy of %q: %w", name, err)
+	}
+	e, err := build(name, s.datasetText, shared{zone, prices, quota})
 	var x *fault
 	if errors.As(err, &x) {
 		err = x.err

@@ -14,6 +14,7 @@ type fileText struct {
 	PasswordFile string                 `yaml:"password_file" json:"-"`
 	Timezone     string                 `yaml:"timezone" json:"timezone,omitempty"`
 	Prices       pricesText             `yaml:"prices" json:"prices,omitzero"`
+	Quota        string                 `yaml:"quota" json:"quota,omitempty"`
 	Datasets     map[string]datasetText `yaml:"datasets" json:"-"`
 }
 

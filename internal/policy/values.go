@@ -79,6 +79,26 @@ func parseSize(text string) (uint64, error) {
 	return uint64(n), nil
 }
 
+// parseQuota reads how many bytes there may be; 0 where nothing is said. Without a
+// unit it is likelier that one was forgotten than that bytes are meant.
+func parseQuota(text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := parseSize(text)
+	switch {
+	case err != nil:
+	case n == 0:
+		err = errors.New("leaves no room; leave the key out if there is no limit")
+	case strings.Trim(text, "0123456789.") == "":
+		err = errors.New("has no unit, such as GiB or TB")
+	}
+	if err != nil {
+		return 0, faultf("quota", "quota %q %w", text, err)
+	}
+	return n, nil
+}
+
 // maxPrice is more than anything costs.
 const maxPrice = 1e9
 

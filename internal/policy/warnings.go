@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +22,21 @@ type Warning struct {
 const rarestDrill = 31 * 24 * time.Hour
 
 // notYet are the keys that are checked and shown, and nothing acts on so far.
-var notYet = [...]string{"full", "keep", "drill.schedule"}
+var notYet = [...]string{"keep"}
+
+// SortWarnings puts warnings in order of line; those that have no one place come last.
+func SortWarnings(warnings []Warning) {
+	place := func(w Warning) int {
+		if w.Line == 0 {
+			return math.MaxInt
+		}
+		return w.Line
+	}
+	slices.SortStableFunc(warnings, func(a, b Warning) int { return cmp.Compare(place(a), place(b)) })
+}
 
 // Warnings returns what objectives contradict, and what has no effect so far, by
-// dataset and line.
+// line.
 func (f *File) Warnings() []Warning {
 	var out []Warning
 	for _, name := range slices.Sorted(maps.Keys(f.Datasets)) {
@@ -45,6 +58,7 @@ func (f *File) Warnings() []Warning {
 		least.Text = "checked, shown and kept with every snapshot, but nothing acts on it so far: " + strings.Join(idle, ", ")
 		out = append(out, least)
 	}
+	SortWarnings(out)
 	return out
 }
 
@@ -84,7 +98,7 @@ func (e *Effective) Warnings() []Warning {
 		}
 	}
 	if at, ok := e.strayFull(); ok {
-		warn("full", "by %q a full backup is due at %s, when by the schedule %q none runs", e.Full, at.Format("2006-01-02 15:04 MST"), e.Schedule)
+		warn("full", "by %q a full backup is due at %s, when by the schedule %q none runs: the one after it will read every byte", e.Full, at.Format("2006-01-02 15:04 MST"), e.Schedule)
 	}
 	if total, known := e.Recovery.Total(); known && e.Objectives.RTO > 0 && total >= e.Objectives.RTO {
 		warn("recovery.detect", "the RTO objective is %s%s, and detect, decide and cutover take %s of it: nothing is left for the restore",
@@ -96,7 +110,7 @@ func (e *Effective) Warnings() []Warning {
 	if e.Drill.Isolation == None {
 		warn("drill.isolation", "the probe is not isolated: what it does reaches the network and this host")
 	}
-	slices.SortStableFunc(out, func(a, b Warning) int { return a.Line - b.Line })
+	SortWarnings(out)
 	return out
 }
 

@@ -28,6 +28,13 @@ type base struct {
 // goes on from interrupted differential ones that were. A full one reads every byte in its own window, also those that an interrupted
 // full one had read: what was stored then is not uploaded again.
 func (b *run) chooseBases(ctx context.Context) error {
+	due, err := b.fullDue(ctx)
+	if err != nil {
+		return err
+	}
+	if due {
+		b.o.Mode = tree.Full
+	}
 	if b.o.Mode == tree.Full {
 		return nil
 	}
@@ -73,6 +80,18 @@ func (b *run) chooseBases(ctx context.Context) error {
 	}
 	b.trees, err = b.s.Trees(ctx)
 	return err
+}
+
+// fullDue reports whether no full backup has begun since one was wanted. One that was interrupted has not read everything.
+func (b *run) fullDue(ctx context.Context) (bool, error) {
+	if b.o.FullSince.IsZero() || b.o.Mode == tree.Full {
+		return false, nil
+	}
+	last, err := b.s.LastFull(ctx)
+	if err != nil {
+		return false, err
+	}
+	return last == nil || time.Unix(0, last.HostClock).Before(b.o.FullSince), nil
 }
 
 // resumable returns the interrupted snapshots that fit and came after every finished one, newest first. All runs go through a source

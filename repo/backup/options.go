@@ -26,6 +26,9 @@ type Options struct {
 	Tags  []string
 	// Mode says what to compare with; zero is tree.Incremental. A full backup reads every byte.
 	Mode tree.Mode
+	// FullSince makes it a full one, whatever Mode says, unless a full one of the source has begun by this host's clock at that time or after
+	// it; zero does not.
+	FullSince time.Time
 	// AllowShrink keeps a source that lost more than half of its parent's bytes from being called suspect.
 	AllowShrink bool
 	// Policy is the dataset's effective policy as JSON without secrets, or nil.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,13 @@ func WithDisk(o Options, change func(*unix.Statfs_t)) Options {
 		}
 		return st, err
 	}
+	return o
+}
+
+// WithTicks returns options for a drill that looks at its disk when it is told to, and may write little beside what it restores.
+func WithTicks(o Options, ticks <-chan time.Time) Options {
+	o.probeRoom = 1 << 20
+	o.ticks = func() (<-chan time.Time, func()) { return ticks, func() {} }
 	return o
 }
 

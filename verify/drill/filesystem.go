@@ -115,12 +115,10 @@ func (o Options) checkSpace(path string, p restore.Plan) error {
 	if err != nil {
 		return err
 	}
-	block := uint64(max(st.Frsize, st.Bsize, 512))
 	entries := p.Files + p.Directories + p.Others
-	need := saturated(p.Bytes, saturated(entries+p.Directories, block, '*'), '+')
+	need := needed(p, st)
 	need = saturated(need, need/spareShare+spareBytes, '+')
-	free := saturated(st.Bavail, uint64(max(st.Frsize, 1)), '*')
-	if need > free {
+	if free := free(st); need > free {
 		return fmt.Errorf("the scratch folder %s has too little room: %s are needed, %s are free, %s are missing; make room, or name another folder with --scratch",
 			path, sizeText(need), sizeText(free), sizeText(need-free))
 	}
@@ -129,6 +127,12 @@ func (o Options) checkSpace(path string, p restore.Plan) error {
 			path, st.Ffree, wanted, wanted-st.Ffree)
 	}
 	return nil
+}
+
+// needed returns how many bytes a restore takes.
+func needed(p restore.Plan, st unix.Statfs_t) uint64 {
+	block := uint64(max(st.Frsize, st.Bsize, 512))
+	return saturated(p.Bytes, saturated(p.Files+p.Others+2*p.Directories, block, '*'), '+')
 }
 
 // saturated adds or multiplies; what is too large for the type is the largest of it. A snapshot may say anything of its sizes.

@@ -75,6 +75,9 @@ type Options struct {
 	statfs  func(path string) (unix.Statfs_t, error)
 	compare comparison
 	random  func() float64 // at least 0, below 1
+	ticks   func() (ticks <-chan time.Time, stop func())
+
+	probeRoom uint64
 }
 
 // Wanted is what somebody wants of a drill: objectives, 0 for none, and a probe, nil for none. A sample is not probed.
@@ -141,6 +144,10 @@ func (o Options) withDefaults() Options {
 	if o.random == nil {
 		o.random = rand.Float64
 	}
+	if o.ticks == nil {
+		o.ticks = ticker
+	}
+	o.probeRoom = cmp.Or(o.probeRoom, probeRoom)
 	o.Scenario = cmp.Or(o.Scenario, Cold)
 	if o.Permit == nil {
 		o.Permit = func(*repo.Snapshot, string) error { return nil }

@@ -28,6 +28,7 @@ type run struct {
 	o       Options
 	doc     *verify.DrillDocument
 	scratch *scratch
+	guard   *guard
 	watch   *stopwatch
 	opened  Opened
 	known   bool // which source it is about
@@ -131,6 +132,8 @@ func (x *run) drill(ctx context.Context) {
 	x.known = x.o.Configured
 	limited, stop := x.deadline(ctx)
 	defer stop()
+	limited, unguard := x.guarded(limited)
+	defer unguard()
 	x.cannot = x.recover(limited)
 	if x.cannot == nil && x.refused == nil {
 		x.resume(limited)
@@ -138,6 +141,10 @@ func (x *run) drill(ctx context.Context) {
 	if errors.Is(context.Cause(limited), errTooLong) && x.cannot != nil {
 		x.cannot = x.tooLong()
 	}
+	if why := context.Cause(limited); errors.Is(why, errGuard) && x.cannot != nil {
+		x.cannot = why
+	}
+	unguard()
 	if x.refused != nil || ctx.Err() != nil {
 		return
 	}
@@ -266,7 +273,7 @@ func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
 	}
 	res, err := restore.Run(ctx, x.opened.Repo, s, restore.Selection{Want: x.want}, restore.Options{
 		Target: target, Now: x.o.Now,
-		Approve: func(p restore.Plan) error { return x.o.checkSpace(x.scratch.path, p) },
+		Approve: x.guard.approve,
 		Events: restore.Events{
 			Planned: x.o.Events.Planned, Progress: x.o.Events.Progress,
 			Phase: func(p restore.Phase) { x.watch.lap(p.Name) },

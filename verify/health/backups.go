@@ -156,12 +156,9 @@ func (x *sight) habit() time.Duration {
 	return slices.Max(gaps)
 }
 
-// stopped reports whether backups came at intervals, and now none has for more than twice the longest, or than half as long again as the
-// schedule leaves: what was backed up by hand some times in a row is no interval then.
-func (x *sight) stopped(now time.Time, scheduled time.Duration) bool {
+// stopped reports whether backups came at intervals, and now none has for more than twice the longest. Where a schedule says what is expected, that
+// counts instead: what was backed up by hand some times in a row is no interval.
+func (x *sight) stopped(now time.Time) bool {
 	h := x.habit()
-	if scheduled > 0 {
-		return x.LastBackup != nil && now.Sub(x.LastBackup.Published) > scheduled+scheduled/2+slack
-	}
 	return h > 0 && x.LastBackup != nil && now.Sub(x.LastBackup.Published) > 2*h+slack
 }

@@ -17,8 +17,12 @@ type Plan struct {
 	RPO, RTO time.Duration             // objectives; 0: not said
 	Interval time.Duration             // the longest between two backups that should run; 0: not said
 	Next     func(time.Time) time.Time // the first time after a moment at which a backup should run; nil: not said
-	Assumed  *measure.Assumed          // times of a recovery that no drill measures
-	Drills   bool                      // it schedules drills, or has a probe for them; an RTO wants them too
+	// NextDrill and DrillInterval are the same of drills.
+	NextDrill     func(time.Time) time.Time
+	DrillInterval time.Duration
+	Keep          []measure.Rule   // which snapshots of the past are kept
+	Assumed       *measure.Assumed // times of a recovery that no drill measures
+	Drills        bool             // it schedules drills, or has a probe for them; an RTO wants them too
 }
 
 // Trust is how far a recovery point is relied on.
@@ -39,10 +43,13 @@ type Figures struct {
 	Plan Plan // what the configuration says
 	// Exposure is over Window, by trust. That of committed points is one of reports, which stay when snapshots are forgotten.
 	Exposure map[Trust]*measure.Exposure
-	Breached *time.Duration // for how long the objective was exceeded since the first report
-	Bands    []measure.Band // what retention leaves
+	Breached *time.Duration  // for how long the objective was exceeded since the first report
+	Bands    []measure.Band  // what retention leaves
+	Kept     []measure.Reach // what it would leave by the rules of the configuration
 	Coverage *measure.Coverage
-	Missed   []time.Time // expected runs within Window that did not come; nil: not known
+	Missed   []time.Time // expected backups within Window that did not come; nil: not known
+	// MissedDrills are the same of drills.
+	MissedDrills []time.Time
 	// Total is the recovery time from the incident on: the one that was measured, and what is assumed.
 	Total     *time.Duration
 	Predicted *measure.Prediction // of a full restore of the newest recovery point
@@ -156,6 +163,7 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 		}
 	}
 	f.Bands = measure.Granularity(there, l.now)
+	x.fillRetention(f)
 	if x.RecoveryPoint != nil {
 		c := measure.Cover(x.RecoveryPoint.Bytes, x.restores(window.From), window.From)
 		f.Coverage = &c
@@ -164,7 +172,7 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 		f.Total = measure.Total(time.Duration(min(x.measured.rep.drill.RTO.Seconds, 1e9)*float64(time.Second)), plan.Assumed)
 		f.Cost = l.o.Prices.Drill(x.measured.rep.trial.received, x.measured.rep.trial.requests)
 	}
-	f.Missed = x.missed(plan.Next, window)
+	l.fillTurns(x, f, window)
 	f.Unusual, f.Growth, f.SetBack = x.unusual(), x.growth(), x.setBack()
 	return f
 }
@@ -262,28 +270,6 @@ func (x *sight) added() (starts []time.Time, added []uint64) {
 		starts = append(starts, r.start)
 	}
 	return starts, added
-}
-
-// missed returns the expected runs that did not come since the first one that reports tell of.
-func (x *sight) missed(next func(time.Time) time.Time, p measure.Period) []time.Time {
-	var runs []time.Time
-	for _, r := range x.backups {
-		if r.counted != nil {
-			runs = append(runs, r.counted.start)
-		}
-	}
-	if next == nil || len(runs) == 0 {
-		return nil
-	}
-	from := p.From
-	if first := slices.MinFunc(runs, time.Time.Compare); first.After(from) {
-		from = first
-	}
-	missed, err := measure.Missed(next, runs, from, p.To)
-	if err != nil {
-		return nil
-	}
-	return append([]time.Time{}, missed...) // none is not the same as not known
 }
 
 // told returns the runs whose counts are known, in order of time.

@@ -48,6 +48,7 @@ func (l *look) overall() *Overall {
 		f := o.Growth.FullAt(float64(l.o.Quota))
 		o.Full = &f
 	}
+	l.status.Capacity = o.capacity(stored, l.o.Quota)
 	return o
 }
 

@@ -5,10 +5,11 @@ import "time"
 // figureMetrics are the families of figures.
 type figureMetrics struct {
 	gap, breaches, breached, granularity, coverage, missed metric
+	backupDue, drillDue, missedDrills                      metric
 	predicted, total, growth, unusual, setBack             metric
 	rpo, rto, interval                                     metric // what is wanted
 
-	stored, repoGrowth, full, newHosts, outdated metric
+	stored, quota, repoGrowth, full, newHosts, outdated metric
 }
 
 // family makes one family with these labels beside its own.
@@ -16,23 +17,27 @@ type family func(name, help string, labels ...string) metric
 
 func newFigureMetrics(source, counter, gauge family) figureMetrics {
 	return figureMetrics{
-		gap:         source("rpo_worst_gap_seconds", "Largest exposure that ended within the window; the one that is still open counts from recovery_point_timestamp_seconds.", "trust", "window"),
-		breaches:    source("rpo_breaches", "How often the exposure exceeded the objective within the window.", "window"),
-		breached:    counter("rpo_breach_seconds_total", "Seconds in which the exposure exceeded the objective, since the first backup that left a report."),
-		granularity: source("recovery_granularity_seconds", "What going back to the worst moment of an age would lose, by the snapshots that are left; age is that of the oldest moment.", "age"),
-		coverage:    source("restore_coverage_ratio", "Share of the live bytes that a drill within the window restored and compared, at least; probed: and a probe passed.", "level", "window"),
-		missed:      source("backup_missed_runs", "Backups that the schedule expected within the window and that did not come.", "window"),
-		predicted:   source("rto_predicted_seconds", "Predicted, not measured: what a full restore would take, by drills of equal machines.", "quantile"),
-		total:       source("drill_rta_total_seconds", "Recovery time of the last drill that measured one, and the times assumed to notice, decide and switch over."),
-		growth:      source("backup_growth_bytes_per_day", "Bytes that backups add to the repository in a day, the median and the band of the slopes between two days.", "quantile"),
-		unusual:     source("backup_anomaly", "1 if the last backup is unusual in this way, compared with earlier ones.", "kind"),
-		setBack:     source("storage_clock_set_back_seconds", "By how much the storage's clock was set back between two backups, at most."),
+		gap:          source("rpo_worst_gap_seconds", "Largest exposure that ended within the window; the one that is still open counts from recovery_point_timestamp_seconds.", "trust", "window"),
+		breaches:     source("rpo_breaches", "How often the exposure exceeded the objective within the window.", "window"),
+		breached:     counter("rpo_breach_seconds_total", "Seconds in which the exposure exceeded the objective, since the first backup that left a report."),
+		granularity:  source("recovery_granularity_seconds", "What going back to the worst moment of an age would lose, by the snapshots that are left; age is that of the oldest moment.", "age"),
+		coverage:     source("restore_coverage_ratio", "Share of the live bytes that a drill within the window restored and compared, at least; probed: and a probe passed.", "level", "window"),
+		missed:       source("backup_missed_runs", "Backups that the schedule expected within the window and that did not come.", "window"),
+		backupDue:    source("backup_due_timestamp_seconds", "When the next backup that the schedule expects is missed, unless it has come; 0 if there never was one."),
+		drillDue:     source("drill_due_timestamp_seconds", "When the next drill that the schedule expects is missed, unless it has come."),
+		missedDrills: source("drill_missed_runs", "Drills that the schedule expected within the window and that did not come.", "window"),
+		predicted:    source("rto_predicted_seconds", "Predicted, not measured: what a full restore would take, by drills of equal machines.", "quantile"),
+		total:        source("drill_rta_total_seconds", "Recovery time of the last drill that measured one, and the times assumed to notice, decide and switch over."),
+		growth:       source("backup_growth_bytes_per_day", "Bytes that backups add to the repository in a day, the median and the band of the slopes between two days.", "quantile"),
+		unusual:      source("backup_anomaly", "1 if the last backup is unusual in this way, compared with earlier ones.", "kind"),
+		setBack:      source("storage_clock_set_back_seconds", "By how much the storage's clock was set back between two backups, at most."),
 
 		rpo:      source("objective_rpo_seconds", "How much may be lost, as the configuration says."),
 		rto:      source("objective_rto_seconds", "How long a recovery may take, as the configuration says."),
 		interval: source("schedule_expected_interval_seconds", "The longest time between two backups that the schedule in the configuration leaves."),
 
-		stored:     gauge("repo_stored_bytes", "Bytes of all packs, as the last verification counted them that could tell growth."),
+		stored:     gauge("repo_stored_bytes", "Bytes of all packs, as the last verification counted them."),
+		quota:      gauge("repo_quota_bytes", "Bytes that all packs may have, as the configuration says."),
 		repoGrowth: gauge("repo_growth_bytes_per_day", "Bytes by which the packs grow in a day, the median and the band of the slopes between two days.", "quantile"),
 		full:       gauge("repo_forecast_full_timestamp_seconds", "Predicted: when the quota will be reached, at each quantile of the growth.", "quantile"),
 		newHosts:   gauge("new_hosts", "Hosts that wrote their first report within the window, while others are older.", "window"),
@@ -41,8 +46,8 @@ func newFigureMetrics(source, counter, gauge family) figureMetrics {
 }
 
 func (m *figureMetrics) all() []metric {
-	return []metric{m.gap, m.breaches, m.breached, m.granularity, m.coverage, m.missed, m.predicted, m.total, m.growth, m.unusual, m.setBack, m.rpo, m.rto, m.interval,
-		m.stored, m.repoGrowth, m.full, m.newHosts, m.outdated}
+	return []metric{m.gap, m.breaches, m.breached, m.granularity, m.coverage, m.missed, m.backupDue, m.drillDue, m.missedDrills, m.predicted, m.total, m.growth, m.unusual, m.setBack, m.rpo, m.rto, m.interval,
+		m.stored, m.quota, m.repoGrowth, m.full, m.newHosts, m.outdated}
 }
 
 // The labels of windows and quantiles.
@@ -54,7 +59,8 @@ const (
 	highLabel    = "0.95"
 )
 
-func (m *figureMetrics) collect(e emitter, f *Figures) {
+func (m *figureMetrics) collect(e emitter, s *Source) {
+	f := s.figures
 	if f == nil {
 		return
 	}
@@ -87,6 +93,7 @@ func (m *figureMetrics) collect(e emitter, f *Figures) {
 	if f.Missed != nil {
 		e.emit(m.missed, float64(len(f.Missed)), windowLabel)
 	}
+	m.collectTurns(e, s, f)
 	if p := f.Predicted; p != nil {
 		e.quantiles(m.predicted, p.Low, p.Seconds, p.High)
 	}
@@ -104,12 +111,13 @@ func (m *figureMetrics) collect(e emitter, f *Figures) {
 	e.emit(m.setBack, f.SetBack.Seconds())
 }
 
-func (m *figureMetrics) collectRepository(e emitter, o *Overall) {
+func (m *figureMetrics) collectRepository(e emitter, s *Status) {
+	m.collectCapacity(e, s.Capacity)
+	o := s.figures
 	if o == nil {
 		return
 	}
 	if g := o.Growth; g != nil {
-		e.emit(m.stored, g.Stored)
 		e.quantiles(m.repoGrowth, g.Low, g.PerDay, g.High)
 	}
 	if f := o.Full; f != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +296,23 @@ func TestOverall(t *testing.T) {
 	o := s.Figures()
 	if o.Growth == nil || o.Growth.PerDay != 10 || o.Growth.Stored != 1090 || o.Full == nil || o.Full.Full == nil || !o.Full.Full.Equal(w.clock().Add(50*24*time.Hour)) {
 		t.Errorf("%+v, %+v", o.Growth, o.Full)
+	}
+	day := w.clock().Add(50 * 24 * time.Hour)
+	if c := s.Capacity; c == nil || c.Quota != 1590 || *c.Stored != 1090 || *c.PerDay != 10 || !c.Full.Equal(day) || !c.Earliest.Equal(day) || c.Latest == nil || c.Exceeded || c.Days != 10 {
+		t.Errorf("%+v", c)
+	}
+	for quota, says := range map[uint64]string{
+		0: "", 1590: "", 1190: "the packs have 92% of the quota of 1190, and may reach it in 10d; make room, or raise it", 1090: "the packs have 100% of the quota of 1090: it is exceeded; make room, or raise it",
+	} {
+		s := w.look(health.Options{Quota: quota})
+		i := slices.IndexFunc(s.Warnings, func(w health.Warning) bool { return strings.HasPrefix(w.Message, "the packs have") })
+		if (i >= 0) != (says != "") || i >= 0 && (s.Warnings[i].Message != says || s.Warnings[i].State != health.Faulty || s.ExitCode != 0) {
+			t.Errorf("quota %d: %+v", quota, s.Warnings)
+		}
+		got := samples(t, w.scrape(health.Options{Quota: quota}))
+		if v, ok := got["savepoint_repo_quota_bytes{}"]; ok != (quota > 0) || v != float64(quota) || got["savepoint_repo_stored_bytes{}"] != 1090 {
+			t.Errorf("quota %d: exported %v, %v", quota, v, ok)
+		}
 	}
 	if len(o.NewHosts) > 0 || len(o.Outdated) > 0 || o.Newest != "v1.2.3" {
 		t.Errorf("%+v", o)

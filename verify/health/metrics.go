@@ -165,12 +165,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		e.source = []string{text(s.Dataset), text(s.Class), text(s.Host)}
 		c.collectBackups(e, s)
 		c.collectDrills(e, s)
-		c.figures.collect(e, s.figures)
+		c.figures.collect(e, s)
 	}
 	if c.o.Repository {
 		e.source = nil
 		c.collectRepository(e)
-		c.figures.collectRepository(e, c.status.figures)
+		c.figures.collectRepository(e, c.status)
 	}
 }
 

@@ -21,6 +21,7 @@ type Status struct {
 	Unreadable  []Unreadable `json:"unreadable"`
 	Missing     uint64       `json:"missing_reports"`        // that there were: reports are numbered, and manifests name them
 	Kit         *KitProof    `json:"recovery_kit,omitempty"` // the last drill that proved one
+	Capacity    *Capacity    `json:"capacity,omitempty"`     // nothing is known without a verification and a quota
 	Copied      bool         `json:"copied"`                 // a copy made by other means: backups are refused until it is adopted
 	Warnings    []Warning    `json:"warnings"`               // the worst first
 	Run         string       `json:"run"`
@@ -66,6 +67,13 @@ type Source struct {
 	Backups []Count `json:"backup_runs"`
 	Drills  []Count `json:"drill_runs"`
 
+	// BackupTurns and DrillTurns are what schedules expect; nil when the configuration has none, or it cannot be told.
+	BackupTurns *Turns `json:"backup_schedule,omitempty"`
+	DrillTurns  *Turns `json:"drill_schedule,omitempty"`
+	// Granularity is by the snapshots that are there, Kept by the rules of the configuration.
+	Granularity []Granularity `json:"granularity,omitempty"`
+	Kept        []Kept        `json:"kept_by_policy,omitempty"`
+
 	measured *Drill // the last drill that measured a recovery time
 	whole    bool   // a drill brought all of a snapshot back from the repository alone
 	figures  *Figures
@@ -89,10 +97,12 @@ const (
 	NoPoint       State = "no recovery point" // nothing complete to go back to
 	Exposed       State = "rpo exceeded"      // more would be lost now than the configuration allows
 	Stopped       State = "stopped"           // backups came at intervals, and now none has for long
+	BackupOverdue State = "backup missed"     // the last one that the schedule expected did not come
 	Faulty        State = "faults"            // the last backup is not what a backup should be
 	Unusual       State = "unusual"           // the last backup is, compared with earlier ones
 	DrillMissed   State = "objective missed"  // by the last drill
 	DrillFailed   State = "drill failed"      // it could not run
+	DrillOverdue  State = "drill missed"      // the last one that the schedule expected did not come
 	NeverDrilled  State = "never drilled"
 	Good          State = "ok"
 )

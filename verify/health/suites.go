@@ -23,7 +23,7 @@ func (s State) Severity() Severity {
 	switch s {
 	case Good:
 		return OK
-	case Faulty, Unusual, DrillFailed, NeverDrilled:
+	case BackupOverdue, Faulty, Unusual, DrillFailed, DrillOverdue, NeverDrilled:
 		return Caution
 	}
 	return Critical
@@ -133,12 +133,12 @@ func questions() []question {
 	}
 	return []question{
 		{"backed up", []State{NeverBackedUp}, nil},
-		{"backed up on time", []State{Stopped}, never},
+		{"backed up on time", []State{Stopped, BackupOverdue}, never},
 		{"within its RPO", []State{Exposed}, never},
 		{"last backup without faults", []State{Faulty}, never},
 		{"restorable", []State{NoPoint}, never},
 		{"last backup like those before", []State{Unusual}, never},
-		{"drilled", []State{NeverDrilled}, func(s *Source) string {
+		{"drilled", []State{NeverDrilled, DrillOverdue}, func(s *Source) string {
 			if s.LastDrill == nil && s.RecoveryPoint == nil {
 				return "there is nothing to drill"
 			}

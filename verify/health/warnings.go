@@ -12,7 +12,7 @@ import (
 )
 
 // states are in order of rank.
-var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, Faulty, Unusual, DrillMissed, DrillFailed, NeverDrilled, Good}
+var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, BackupOverdue, Faulty, Unusual, DrillMissed, DrillFailed, DrillOverdue, NeverDrilled, Good}
 
 func rank(s State) int { return slices.Index(states, s) }
 
@@ -31,6 +31,7 @@ func (l *look) warn() {
 		l.warnDrills(x)
 		l.warnFigures(x)
 	}
+	l.warnCapacity()
 	l.warnClock()
 	slices.SortStableFunc(l.status.Warnings, func(a, b Warning) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
@@ -98,12 +99,9 @@ func (l *look) warnBackups(x *sight) {
 			backup = l.damageCommand(x)
 		}
 		l.tell(x, NoPoint, backup, "has no snapshot that is complete, on time, not suspect and not damaged; on %s", x.Host)
-	case x.stopped(l.now, plan.Interval):
-		every := "before that at least every " + Age(x.habit())
-		if plan.Interval > 0 {
-			every = "is scheduled at least every " + Age(plan.Interval)
-		}
-		l.tell(x, Stopped, backup, "was last backed up %s ago, and %s; on %s", Age(l.now.Sub(x.LastBackup.Published)), every, x.Host)
+	case l.warnBackupTurns(x, backup):
+	case x.stopped(l.now):
+		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s", Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
 	}
 	if p := x.RecoveryPoint; p != nil && plan.RPO > 0 && l.now.Sub(p.WindowStart) > plan.RPO {
 		l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Age(l.now.Sub(p.WindowStart)), Age(plan.RPO), x.Host)
@@ -144,6 +142,7 @@ func (l *look) warnDrills(x *sight) {
 	default:
 		l.tell(x, DrillFailed, drill, "was last drilled at %s: %s%s", l.moment(d.At), line(string(d.Verdict)), reason(d))
 	}
+	l.warnDrillTurns(x, drill)
 }
 
 // damageCommand returns what finds out more of what drills found: a verification that reads everything; a drill when one has found nothing since;

@@ -42,3 +42,28 @@ func Missed(next func(time.Time) time.Time, runs []time.Time, from, now time.Tim
 	}
 	return missed, nil
 }
+
+// A Turn is an expected run. It is missed when none has begun by Until, half an interval after At.
+type Turn struct{ At, Until time.Time }
+
+// Turns returns the n expected runs after the one that a run which began at last belongs to, by the rule of Missed; fewer when there are no more,
+// or when they cannot be told. interval is the longest between two of them, on the wall.
+func Turns(next func(time.Time) time.Time, interval time.Duration, last time.Time, n int) []Turn {
+	const clocks = 2 * time.Hour // more than clocks are changed by
+	var out []Turn
+	at := next(last.Add(-2*interval - clocks))
+	for range maxExpected {
+		after := next(at)
+		if at.IsZero() || !after.After(at) || len(out) == n {
+			break
+		}
+		if until := at.Add(after.Sub(at) / 2); until.After(last) {
+			out = append(out, Turn{at, until})
+			if len(out) == 1 { // its own
+				n++
+			}
+		}
+		at = after
+	}
+	return out[min(1, len(out)):]
+}

@@ -2,6 +2,7 @@ package measure_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -194,6 +195,21 @@ func TestMissedProperties(t *testing.T) {
 		got, err := measure.Missed(next, runs, noon, now)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Fatalf("%v (-want +got)\n%s", err, diff)
+		}
+		// What is expected after the last run is what Missed finds after it, and only then.
+		if len(runs) == 0 {
+			return
+		}
+		last := runs[len(runs)-1]
+		late := slices.DeleteFunc(slices.Clone(want), func(t time.Time) bool { return t.Before(last) })
+		turns := measure.Turns(next, 50*time.Hour, last, len(expected))
+		for i, m := range late {
+			if !turns[i].At.Equal(m) || turns[i].Until.After(now) {
+				t.Fatalf("turn %d: %v, missed %v", i, turns[i], m)
+			}
+		}
+		if len(turns) > len(late) && turns[len(late)].Until.Before(now) {
+			t.Fatalf("%v is not missed", turns[len(late)])
 		}
 	})
 }
