@@ -51,13 +51,36 @@ func Init(ctx context.Context, st storage.Store, slots []NewSlot, o Options) (*R
 			return nil, err
 		}
 	}
+	first, err := r.list(ctx, "keys/") // also what an Init left that was cut off: that opens nothing
+	if err != nil {
+		return nil, err
+	}
 	if _, err := r.put(ctx, seal.ConfigName, config); err != nil {
 		if errors.Is(err, storage.ErrExists) {
 			return nil, ErrExists
 		}
 		return nil, err
 	}
+	r.markFirstSlots(ctx, first)
 	return r, nil
+}
+
+// markFirstSlots puts the mark of the slots that a repository begins with. It comes after config: a mark of a repository that never came to exist
+// would be one that nobody can read. So Init may be cut off before it, or fail to put it, and the repository is there: then the slots that
+// are older than config count as those of Init.
+func (r *Repo) markFirstSlots(ctx context.Context, infos []storage.Info) {
+	if r.o.By == "" {
+		return
+	}
+	m := record.Mark{Kind: record.SlotAdded, Owner: r.o.By, Reason: firstSlots}
+	for _, i := range infos {
+		if slotName.MatchString(i.Name) {
+			m.Objects = append(m.Objects, i.Name)
+		}
+	}
+	if _, err := r.markSlots(ctx, m); err != nil {
+		r.o.Logger.Warn("the repository is made, but the mark that says who made its key slots could not be put", "err", err)
+	}
 }
 
 // refuseOccupied returns an error when there is a repository, or what is left of one.

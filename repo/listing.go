@@ -34,8 +34,9 @@ type Listing struct {
 	adopted    map[string]bool // objects that are on time by decree
 	forgot     map[string]bool // snapshots with a tombstone
 	replica    bool
-	refuse     string // a feature flag that this program does not know
-	copied     bool   // the objects' times are those of a copy, and say nothing
+	refuse     string      // a feature flag that this program does not know
+	copied     bool        // the objects' times are those of a copy, and say nothing
+	slots      []KeyChange // what marks say of key slots, and of other marks
 }
 
 func newListing() *Listing {
@@ -124,6 +125,7 @@ func (r *Repo) listMarks(ctx context.Context, l *Listing) error {
 			return err
 		}
 		marks[id] = m
+		l.slots = append(l.slots, keyChanges(m, id, i.Time)...)
 	}
 	l.apply(marks)
 	return nil

@@ -50,6 +50,8 @@ type Options struct {
 	Version string
 	// Host is this host's name.
 	Host string
+	// By is who makes a repository, user@host, for the mark that Init puts of its first key slots; empty: it puts none.
+	By string
 }
 
 func (o Options) withDefaults() Options {

@@ -33,7 +33,7 @@ func (r *Repo) AddSlot(ctx context.Context, s NewSlot, proof Secret, by string) 
 	if err != nil {
 		return KeySlot{}, err
 	}
-	if _, err := r.markSlot(ctx, record.SlotAdded, name, by); err != nil {
+	if _, err := r.markSlots(ctx, record.Mark{Kind: record.SlotAdded, Objects: []string{name}, Owner: by}); err != nil {
 		return KeySlot{}, err
 	}
 	if _, err := r.put(ctx, name, b); err != nil {
@@ -75,7 +75,7 @@ func (r *Repo) ReplaceSlot(ctx context.Context, old string, s NewSlot, proof Sec
 	if err != nil {
 		return KeySlot{}, err
 	}
-	if err := r.RemoveSlot(ctx, old, by); err != nil {
+	if err := r.removeSlot(ctx, old, by, made.Name); err != nil {
 		return made, fmt.Errorf("the new key slot %s is there, but the old one could not be removed: %w", made.Name, err)
 	}
 	if r.slot == old {
@@ -89,13 +89,18 @@ func (r *Repo) ReplaceSlot(ctx context.Context, old string, s NewSlot, proof Sec
 // of two hosts that remove two slots at a time one sees the other's mark. A mark whose host died goes on to count; who then cannot remove
 // a slot adds one first.
 func (r *Repo) RemoveSlot(ctx context.Context, name, by string) error {
+	return r.removeSlot(ctx, name, by, "")
+}
+
+// removeSlot is RemoveSlot; next is the slot that took the place of the removed one, if one did.
+func (r *Repo) removeSlot(ctx context.Context, name, by, next string) error {
 	if err := r.mayChangeSlots(); err != nil {
 		return err
 	}
 	if _, err := r.slotNamed(ctx, name); err != nil {
 		return err
 	}
-	mark, err := r.markSlot(ctx, record.SlotRemoved, name, by)
+	mark, err := r.markSlots(ctx, record.Mark{Kind: record.SlotRemoved, Objects: []string{name}, Owner: by, Reason: next})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package repo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ import (
 type KeyChange struct {
 	Slot    string    // name of the slot's object
 	Removed bool      // else added
+	First   bool      // added by Init: one of those that the repository began with
+	Next    string    // name of the slot that took the place of a removed one; empty: none did
 	By      string    // who: user@host
 	Version string    // of the program
 	Clock   time.Time // of that host
@@ -26,9 +29,12 @@ type KeyChange struct {
 	ends    record.ID
 }
 
-// markSlot puts the mark that a slot is about to be changed, and returns its ID.
-func (r *Repo) markSlot(ctx context.Context, kind record.MarkKind, slot, by string) (record.ID, error) {
-	m := record.Mark{Kind: kind, Objects: []string{slot}, Owner: by, HostClock: r.o.Now().UnixNano()}
+// firstSlots is the reason of the mark that Init puts.
+const firstSlots = "init"
+
+// markSlots puts the mark that slots are about to be changed, and returns its ID.
+func (r *Repo) markSlots(ctx context.Context, m record.Mark) (record.ID, error) {
+	m.HostClock = r.o.Now().UnixNano()
 	if r.o.Version != "" {
 		m.Words = []string{r.o.Version}
 	}
@@ -58,7 +64,7 @@ func (r *Repo) KeyChanges(ctx context.Context) ([]KeyChange, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*KeyChange, len(infos))
+	found := make([][]KeyChange, len(infos))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for n, i := range infos {
@@ -74,46 +80,54 @@ func (r *Repo) KeyChanges(ctx context.Context) ([]KeyChange, error) {
 			if err != nil {
 				return err
 			}
-			found[n] = keyChange(m, id, i.Time)
+			found[n] = keyChanges(m, id, i.Time)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return inForce(found), nil
+	return inForce(slices.Concat(found...)), nil
 }
 
-// keyChange returns what a mark says of a slot, or that it ends another mark; nil when neither.
-func keyChange(m *record.Mark, id record.ID, stored time.Time) *KeyChange {
-	c := &KeyChange{Removed: m.Kind == record.SlotRemoved, By: m.Owner, Clock: time.Unix(0, m.HostClock), Stored: stored, id: id}
+// keyChanges returns what a mark says of slots, and that it ends another mark.
+func keyChanges(m *record.Mark, id record.ID, stored time.Time) []KeyChange {
+	c := KeyChange{Removed: m.Kind == record.SlotRemoved, By: m.Owner, Clock: time.Unix(0, m.HostClock), Stored: stored, id: id}
 	if len(m.Ends) == len(c.ends) {
 		c.ends = record.ID(m.Ends)
 	}
-	if (m.Kind == record.SlotAdded || c.Removed) && len(m.Objects) == 1 && slotName.MatchString(m.Objects[0]) {
-		c.Slot = m.Objects[0]
-		if len(m.Words) > 0 {
-			c.Version = m.Words[0]
+	c.First = m.Kind == record.SlotAdded && m.Reason == firstSlots
+	if c.Removed && slotName.MatchString(m.Reason) {
+		c.Next = m.Reason
+	}
+	if len(m.Words) > 0 {
+		c.Version = m.Words[0]
+	}
+	var out []KeyChange
+	if m.Kind == record.SlotAdded || c.Removed {
+		for _, slot := range m.Objects {
+			if slotName.MatchString(slot) {
+				c.Slot = slot
+				out = append(out, c)
+			}
 		}
 	}
-	if c.Slot == "" && c.ends == (record.ID{}) {
-		return nil
+	if len(out) == 0 && c.ends != (record.ID{}) {
+		out = append(out, c)
 	}
-	return c
+	return out
 }
 
 // inForce leaves out what another mark ends.
-func inForce(found []*KeyChange) []KeyChange {
+func inForce(found []KeyChange) []KeyChange {
 	ended := map[record.ID]bool{}
 	for _, c := range found {
-		if c != nil {
-			ended[c.ends] = true
-		}
+		ended[c.ends] = true
 	}
 	var out []KeyChange
 	for _, c := range found {
-		if c != nil && c.Slot != "" && !ended[c.id] {
-			out = append(out, *c)
+		if c.Slot != "" && !ended[c.id] {
+			out = append(out, c)
 		}
 	}
 	slices.SortFunc(out, func(a, b KeyChange) int { return cmp.Or(a.Stored.Compare(b.Stored), cmp.Compare(a.Slot, b.Slot)) })
@@ -141,4 +155,16 @@ func (r *Repo) SlotHeads(ctx context.Context, slots []KeySlot) ([]seal.SlotHead,
 		})
 	}
 	return out, g.Wait()
+}
+
+// Opens reports whether a secret opens the repository now, as Open would find. It leaves nothing in the cache. An error means that it could not
+// be told; it wraps ErrCorrupt when a slot is damaged that may be the one.
+func (r *Repo) Opens(ctx context.Context, secret Secret) (bool, error) {
+	fresh := &Repo{st: r.st, o: r.o}
+	fresh.o.Cache = ""
+	_, err := fresh.unlock(ctx, secret, r.id)
+	if errors.Is(err, ErrWrongSecret) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -21,6 +21,12 @@ type Survey struct {
 	BadSnapshots, BadReports error
 	// BadRecords are condemned records and marks that cannot be read, so that Damaged may be short of some.
 	BadRecords []string
+	Slots      []KeySlot // as of Repo.KeySlots
+	// KeyChanges are as of Repo.KeyChanges, as far as marks can be read.
+	KeyChanges []KeyChange
+	// Foreign are key slots that no mark tells of and that Init did not make: somebody put them there around the program. Returned are those
+	// that lie in keys/ a while after a mark says that they were removed.
+	Foreign, Returned []KeySlot
 	// Copied says that the objects' times are those of a copy: backups are refused until it is adopted.
 	Copied bool
 }
@@ -41,6 +47,10 @@ type MarkedPack struct {
 func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, error) {
 	if take == nil {
 		take = func(*StoredReport) {}
+	}
+	slots, err := r.KeySlots(ctx) // before the marks: one that is seen has its mark
+	if err != nil {
+		return nil, err
 	}
 	l, err := r.listAll(ctx)
 	if err != nil {
@@ -67,7 +77,7 @@ func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, e
 	if s.BadReports = err; err != nil && !unreadable(err) {
 		return nil, err
 	}
-	return s, nil
+	return s, r.surveySlots(ctx, s, l, slots)
 }
 
 // readAlways is how many manifests of each source Survey reads from the store every time.

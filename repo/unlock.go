@@ -125,6 +125,9 @@ func (u *unlocking) refusal(slots []KeySlot) error {
 		return fmt.Errorf("%d of %d key slots tried, the oldest first; all would take too long, and so many were hardly made on purpose: %w",
 			u.fitting-u.left, u.fitting, ErrWrongSecret)
 	}
+	if u.fitting == 1 {
+		return fmt.Errorf("1 key slot tried: %w", ErrWrongSecret)
+	}
 	return fmt.Errorf("%d key slots tried: %w", u.fitting, ErrWrongSecret)
 }
 

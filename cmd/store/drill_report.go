@@ -109,6 +109,9 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	fmt.Fprintf(&b, "conditions: %s\n", strings.Join(conditionTexts(d.Conditions), ", "))
 	if lost := d.Conditions.NotIndependent; len(lost) > 0 && d.Verdict != verify.CouldNotRun {
 		fmt.Fprintf(&b, "not proven: that it works when this host is lost, for %s would be lost with it\n", printable(strings.Join(lost, " and ")))
+		if advice := keyAdvice(lost); advice != "" {
+			fmt.Fprintln(&b, advice)
+		}
 	}
 	if k := d.Kit; k != nil {
 		fmt.Fprintf(&b, "recovery kit: it works, its key opened %s\n", printable(k.Slot))

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ store backup --dataset world --host world-1 /srv/game/world
 var recoverySteps = []struct{ heading, script string }{
 	{"## Prove it", "diff -r restored /srv/game/world\n"},
 	{"## Passwords and keys", "test $(stat -c %s keys.cbor) -gt 100\ncp /etc/savepoint/password old.password\n"},
-	{"## What is recorded", "store snapshots --password-file old.password    # exit 12\nstore snapshots --identity safe.key\n"},
+	{"## What is recorded", "store snapshots --password-file /etc/savepoint/password\nstore snapshots --password-file old.password    # exit 12\nstore snapshots --identity safe.key\n"},
 }
 
 // TestGuideRecovery runs every sh block of docs/guide/recovery.md, in order and in one shell, on a folder, with stock age and the second reader.
@@ -59,6 +60,36 @@ func TestGuideRecovery(t *testing.T) {
 	for _, said := range []string{"recovery kit: it works", "recovery kit: last proven ", "age key, post-quantum", "SSH key, ed25519", `"source": "world@world-1"`} {
 		if !strings.Contains(out, said) {
 			t.Errorf("nothing said %q", said)
+		}
+	}
+}
+
+// TestGuideFindsSlot runs the page's way to the ID of a slot on lists in which that is, and is not, the one in use.
+func TestGuideFindsSlot(t *testing.T) {
+	program, err := exec.LookPath("awk")
+	if err != nil {
+		needtest.Without(t, "awk", "awk is not installed")
+	}
+	b, err := os.ReadFile("../../docs/guide/recovery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`store key list .*\| awk '(.*)'\)`).FindSubmatch(b)
+	if found == nil {
+		t.Fatal("the page does not look for a slot")
+	}
+	for _, mark := range []string{" ", "*"} {
+		var list strings.Builder
+		rows := table{header: []string{"", "KIND", "LABEL", "ID", "CREATED", "OPENS WITH", "ADDED BY"}}
+		rows.add(" ", "machine", "kit", "11111111", "2026-11-20 12:00:00 UTC", "age key", "ops@cron")
+		rows.add(mark, "machine", "cron", "0a1b2c3d", "2026-11-20 12:00:00 UTC", "age key", "ops@host")
+		if err := rows.print(&list); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(program, string(found[1]))
+		c.Stdin = strings.NewReader(list.String())
+		if out, err := c.Output(); err != nil || string(out) != "0a1b2c3d\n" {
+			t.Errorf("of a row marked %q it finds %q, %v", mark, out, err)
 		}
 	}
 }

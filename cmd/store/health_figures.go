@@ -35,12 +35,6 @@ func (a *app) figureLines(s *health.Status) []string {
 	if line := a.capacityLine(s); line != "" {
 		lines = append(lines, line)
 	}
-	if len(o.NewHosts) > 0 {
-		lines = append(lines, "new hosts within 7 days: "+hostList(o.NewHosts))
-	}
-	if len(o.Outdated) > 0 {
-		lines = append(lines, "programs older than "+printable(o.Newest)+": "+hostList(o.Outdated))
-	}
 	return lines
 }
 

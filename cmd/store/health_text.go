@@ -38,8 +38,8 @@ func (a *app) printHealth(s *health.Status) error {
 	if err := t.print(&b); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "\n%s\n%s\n", a.verifyLine(s), a.kitLine(s))
-	for _, line := range a.figureLines(s) {
+	fmt.Fprintf(&b, "\n%s\n", a.verifyLine(s))
+	for _, line := range append(a.notices(s), a.figureLines(s)...) {
 		fmt.Fprintln(&b, line)
 	}
 	if len(s.Warnings) > 0 {
@@ -222,14 +222,6 @@ func (a *app) verifyLine(s *health.Status) string {
 		parts = append(parts, plural(n, "pack", "packs")+" marked damaged")
 	}
 	return strings.Join(parts, "; ")
-}
-
-// kitLine says when a recovery kit was last proven.
-func (a *app) kitLine(s *health.Status) string {
-	if s.Kit == nil {
-		return "recovery kit: never proven; store drill --keys-from KIT does that"
-	}
-	return fmt.Sprintf("recovery kit: last proven %s (%s ago)", a.timeText(s.Kit.Proven), health.Age(s.LookedAt.Sub(s.Kit.Proven)))
 }
 
 // secondsText returns a measured duration with two or three digits.

@@ -26,12 +26,12 @@ func (a *app) readIdentity(path string) (text string, page *kit.Kit, err error) 
 	if kit.Is(text) {
 		k, err := kit.Parse(text)
 		if slip = err; err != nil && !errors.Is(err, kit.ErrMistyped) {
-			return "", nil, unusable(path, err)
+			return "", nil, unusable(path, text, err)
 		}
-		text, page = strings.Repeat("\n", linesAbove(text))+k.Secret+"\n", &k // errors name its line
+		text, page = strings.Repeat("\n", kit.KeyLine(text)-1)+k.Secret+"\n", &k // an error names the line
 	}
 	if _, err := seal.ParseIdentities(text); err != nil {
-		return "", nil, unusable(path, err)
+		return "", nil, unusable(path, text, err)
 	}
 	if slip != nil { // the key is whole, so it is in the lines around it
 		a.warnf("recovery kit %s: %v: is the address, the ID or the slot mistyped?", printable(path), slip)
@@ -39,22 +39,23 @@ func (a *app) readIdentity(path string) (text string, page *kit.Kit, err error) 
 	return text, page, nil
 }
 
-// linesAbove returns how many lines stand above the key of a kit, which is the only line that is no comment.
-func linesAbove(page string) int {
-	n := 0
-	for line := range strings.Lines(page) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(strings.TrimPrefix(line, "\ufeff"), "#") {
-			break
-		}
-		n++
+// unusable is the error of an identity file that holds no key, with what to do about what it looks like.
+func unusable(path, text string, err error) error {
+	hint := "Compare it with the paper or another copy: a key of age is one line, and has a checksum of its own."
+	file := shellQuote(path)
+	switch {
+	case errors.Is(err, seal.ErrLocked):
+		hint = fmt.Sprintf("Make a copy without a passphrase, for this alone, and name that: cp %s KEY && ssh-keygen -p -N '' -f KEY", file)
+	case strings.HasPrefix(text, "age-encryption.org/"), strings.HasPrefix(text, "-----BEGIN AGE ENCRYPTED FILE"):
+		err = errors.New("it is encrypted with age")
+		hint = fmt.Sprintf("Decrypt it first, and name what comes out: (umask 077; age -d -o KEY %s)", file)
+	case strings.HasPrefix(text, "-----BEGIN"):
+		hint = "Use another copy of it, or a key of another type: ed25519 and rsa are taken."
+	case strings.HasPrefix(text, "ssh-"), strings.HasPrefix(text, "age1"):
+		err = errors.New("it is a public key, and only the secret one opens anything")
+		hint = "Name the file of the secret key: that of SSH lies beside it, without .pub; that of age has a line AGE-SECRET-KEY-1…"
 	}
-	return n
-}
-
-// unusable is the error of an identity file that holds no key.
-func unusable(path string, err error) error {
-	return &exitError{code: exitWrongSecret, err: fmt.Errorf("identity file %s: %w", printable(path), noKeyText(err)),
-		hint: "Nothing was changed. Compare it with the paper or another copy: a key of age is one line, and has a checksum of its own."}
+	return &exitError{code: exitWrongSecret, err: fmt.Errorf("identity file %s: %w", printable(path), noKeyText(err)), hint: "Nothing was changed. " + hint}
 }
 
 // kitHint says what may be the matter with a kit that opens nothing; "" when there is none, or the error is another.
@@ -66,11 +67,34 @@ func kitHint(k *kit.Kit, err error) string {
 		printable(k.ID), printable(k.Slot))
 }
 
+// wrongSecretHint says of a secret that opens nothing where it comes from and how to go on; "" of another error.
+func (a *app) wrongSecretHint(s *secretSource, err error) string {
+	if !errors.Is(err, repo.ErrWrongSecret) || s.origin == "" {
+		return ""
+	}
+	may := "it may have been changed since, by `store key passwd` or `store key remove`"
+	what := "what was typed"
+	for i, v := range s.values() {
+		switch {
+		case v == "":
+		case i == ofPassword || i == ofCommand:
+			what = s.names()[i]
+		default:
+			what = printable(v)
+		}
+	}
+	if s.origin == "configuration" {
+		what += ", which " + a.settingPlace("password_file") + " names"
+	}
+	return fmt.Sprintf("Nothing was changed. Check that this is the repository that is meant, and %s: %s. With another password, key or recovery kit this shows what there is: %s",
+		what, may, a.commandLine("key", "list", "--repo", a.repoText(), "--identity", "KIT"))
+}
+
 // findKit returns the path of the recovery kit that --keys-from names: a file, or a folder with one kit in it.
 func findKit(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", coded(exitUsage, fmt.Errorf("--keys-from: %w", err))
+		return "", hinted(coded(exitUsage, fmt.Errorf("--keys-from: %w", err)), "Nothing was done. Name the file of a recovery kit, or the folder it is in; `store key kit --out FILE` makes one.")
 	}
 	if !info.IsDir() {
 		return path, checkKit(path)

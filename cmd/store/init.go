@@ -85,6 +85,7 @@ func (a *app) runInit(ctx context.Context, o initOptions) error {
 			return err
 		}
 	}
+	opt.By = userName() + "@" + opt.Host
 	r, err := repo.Init(ctx, st, slots, opt)
 	debug.FreeOSMemory() // scrypt took 64 MiB
 	if err != nil {

@@ -19,7 +19,7 @@ type keyListDocument struct {
 	Slots      []keyDocument `json:"slots"`
 }
 
-// keyDocument is a key slot under --json. AddedBy and Program are those of the mark that its maker put; init puts none.
+// keyDocument is a key slot under --json. AddedBy and Program are those of the mark that its maker put.
 type keyDocument struct {
 	ID      string    `json:"id"`
 	Object  string    `json:"object"`
@@ -42,7 +42,9 @@ type keyChangeDocument struct {
 	MachineKey   string   `json:"machine_key,omitempty"`
 	Kit          string   `json:"kit,omitempty"`
 	Password     string   `json:"password,omitempty"`
-	Run          string   `json:"run"`
+	// Stale are the secrets that this command line, environment and configuration name, that opened the repository and do so no more.
+	Stale []*namedSecret `json:"stale_secrets,omitempty"`
+	Run   string         `json:"run"`
 }
 
 func (a *app) keyCommand() *cobra.Command {
@@ -144,22 +146,33 @@ func openedBy(kind string) string {
 // by says who changes keys, for their marks.
 func (a *app) by(r *repo.Repo) string { return userName() + "@" + r.Options().Host }
 
+// fewestDigits is how many digits of an ID must be given.
+const fewestDigits = 4
+
 // findSlot returns the one slot that an argument names: an ID, at least four digits of it that no other slot begins with, or the object.
 func findSlot(slots []repo.KeySlot, text string) (repo.KeySlot, error) {
+	id := strings.ToLower(strings.TrimSpace(text))
+	if id == "" {
+		return repo.KeySlot{}, hinted(usagef("an empty argument names no key slot"), slotsHint)
+	}
 	var found []repo.KeySlot
 	for _, s := range slots {
-		if s.Name == text || len(text) >= 4 && strings.HasPrefix(s.ID, text) {
+		if s.Name == text || s.Name == "keys/"+text || strings.HasPrefix(s.ID, id) {
 			found = append(found, s)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return repo.KeySlot{}, hinted(usagef("there is no key slot %s", printable(text)), "Nothing was changed. `store key list` lists them; four digits of an ID are enough.")
-	case 1:
+	switch {
+	case len(found) > 0 && len(id) < fewestDigits:
+		return repo.KeySlot{}, hinted(usagef("%s is too short to name a key slot: give %d digits of its ID at least", printable(text), fewestDigits), slotsHint)
+	case len(found) == 1:
 		return found[0], nil
+	case len(found) > 1:
+		return repo.KeySlot{}, hinted(usagef("%d key slots begin with %s: give more digits of the ID", len(found), printable(text)), slotsHint)
 	}
-	return repo.KeySlot{}, usagef("%d key slots begin with %s: give more digits of the ID", len(found), printable(text))
+	return repo.KeySlot{}, hinted(usagef("there is no key slot %s", printable(elide(text, 80))), slotsHint)
 }
+
+const slotsHint = "Nothing was changed. `store key list` lists them; four digits of an ID are enough."
 
 // printKeyChange prints what was done to key slots, in text to whoever wants to know.
 func (a *app) printKeyChange(d keyChangeDocument, text string) error {

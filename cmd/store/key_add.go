@@ -105,7 +105,7 @@ func (o *keyAddOptions) check() ([]string, error) {
 	}
 	for _, p := range recipients {
 		if _, err := seal.ParseRecipient(p); err != nil {
-			return nil, recipientError(p, err)
+			return nil, recipientError("", p, err)
 		}
 	}
 	ways := 0
@@ -120,12 +120,12 @@ func (o *keyAddOptions) check() ([]string, error) {
 	return recipients, nil
 }
 
-// recipientError says what is wrong with a public key. A secret one is not repeated.
-func recipientError(p string, err error) error {
+// recipientError says what is wrong with a public key, and where it stands, if in a file. A secret one is not repeated.
+func recipientError(where, p string, err error) error {
 	if strings.Contains(strings.ToUpper(p), "SECRET") || strings.Contains(p, "PRIVATE") {
-		return hinted(usagef("a secret key was given where a public one belongs"), "`age-keygen -y FILE` prints the public key.")
+		return hinted(usagef("%sa secret key was given where a public one belongs", where), "`age-keygen -y FILE` prints the public key of one of age; that of one of SSH lies beside it, in FILE.pub.")
 	}
-	return hinted(usagef("recipient %s is no public key: %w", printable(p), err), "One of age begins with age1 or age1pq1, and `age-keygen -y FILE` prints it; one of SSH with ssh-ed25519 or ssh-rsa, as in id_ed25519.pub.")
+	return hinted(usagef("%srecipient %s is no public key: %w", where, printable(elide(p, 80)), err), "One of age begins with age1 or age1pq1, and `age-keygen -y FILE` prints it; one of SSH with ssh-ed25519 or ssh-rsa, as in id_ed25519.pub.")
 }
 
 // maxRecipients is how many public keys a file may hold.
@@ -135,13 +135,19 @@ const maxRecipients = 100
 func readRecipients(path string) ([]string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, coded(exitUsage, fmt.Errorf("--recipient-file: %w", err))
+		return nil, hinted(coded(exitUsage, fmt.Errorf("--recipient-file: %w", err)), "Nothing was changed. It is a file with public keys, a line each.")
 	}
 	var out []string
+	n := 0
 	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			out = append(out, line)
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		if _, err := seal.ParseRecipient(line); err != nil {
+			return nil, recipientError(fmt.Sprintf("--recipient-file %s, line %d: ", printable(path), n), line, err)
+		}
+		out = append(out, line)
 	}
 	if len(out) == 0 || len(out) > maxRecipients {
 		return nil, usagef("--recipient-file %s: %d public keys, want 1 to %d", printable(path), len(out), maxRecipients)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,26 +39,56 @@ func (a *app) runKeyRemove(ctx context.Context, args []string, allow bool) error
 	if err != nil {
 		return err
 	}
-	var chosen []repo.KeySlot
-	for _, text := range args {
-		s, err := findSlot(slots, text)
-		if err != nil {
-			return err
-		}
-		if s.Name == r.Slot() && !allow {
-			return hinted(usagef("%s opened the repository just now", s.Name),
-				"Nothing was changed. Open it with the password or key that stays, and remove this one; or, when it is known that another one opens it, add --allow-in-use.")
-		}
-		chosen = append(chosen, s)
+	chosen, err := chooseSlots(slots, args, r.Slot(), allow)
+	if err != nil {
+		return err
 	}
 	doc := keyChangeDocument{Repository: r.ID().String()}
+	tried, inUse := a.trySecrets(ctx, r), r.Slot()
 	for _, s := range chosen {
 		if err := r.RemoveSlot(ctx, s.Name, a.by(r)); err != nil {
+			a.warnStale(staleSecrets(ctx, r, tried, inUse, doc.Removed), "")
 			return hinted(removeError(s, err), "%s", sentences(removedSoFar(doc.Removed), removeHint(err), a.storageAdvice(err)))
 		}
 		doc.Removed = append(doc.Removed, s.Name)
 	}
+	doc.Stale = staleSecrets(ctx, r, tried, inUse, doc.Removed)
+	a.warnStale(doc.Stale, "")
 	return a.printKeyChange(doc, "Removed "+strings.Join(doc.Removed, ", ")+". "+copiesOpen)
+}
+
+// chooseSlots returns the slots to remove, each once, before any is: an argument that cannot be meant leaves all as they are.
+func chooseSlots(slots []repo.KeySlot, args []string, inUse string, allow bool) ([]repo.KeySlot, error) {
+	var chosen []repo.KeySlot
+	for _, text := range args {
+		s, err := findSlot(slots, text)
+		if err != nil {
+			return nil, err
+		}
+		if s.Name == inUse && !allow {
+			return nil, hinted(usagef("%s opened the repository just now", s.Name),
+				"Nothing was changed. Open it with the password or key that stays, and remove this one; or, when it is known that another one opens it, add --allow-in-use.")
+		}
+		if !slices.Contains(chosen, s) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == len(slots) {
+		was := "was"
+		if len(chosen) > 1 {
+			was = "were"
+		}
+		return nil, hinted(usagef("%s %s not removed: %w", slotNames(chosen), was, repo.ErrLastSlot), "Nothing was changed. %s", removeHint(repo.ErrLastSlot))
+	}
+	return chosen, nil
+}
+
+func slotNames(slots []repo.KeySlot) string {
+	var names []string
+	for _, s := range slots {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func removeError(s repo.KeySlot, err error) error {
@@ -108,7 +139,11 @@ func (a *app) runKeyPasswd(ctx context.Context, o keyPasswdOptions, args []strin
 	if err != nil {
 		return err
 	}
-	old, err := findSlot(slots, first(strings.Join(args, ""), r.Slot()))
+	which := r.Slot()
+	if len(args) > 0 {
+		which = args[0]
+	}
+	old, err := findSlot(slots, which)
 	if err != nil {
 		return err
 	}
@@ -124,6 +159,7 @@ func (a *app) runKeyPasswd(ctx context.Context, o keyPasswdOptions, args []strin
 	if err != nil {
 		return err
 	}
+	tried, inUse := a.trySecrets(ctx, r), r.Slot()
 	slot, err := r.ReplaceSlot(ctx, old.Name, repo.NewSlot{Kind: repo.SlotPassphrase, Label: old.Label, Passphrase: password},
 		repo.Secret{Passphrase: password}, a.by(r))
 	debug.FreeOSMemory() // scrypt took 64 MiB, twice
@@ -136,5 +172,7 @@ func (a *app) runKeyPasswd(ctx context.Context, o keyPasswdOptions, args []strin
 	if made.passwordFile == "" {
 		doc.Password = made.generated
 	}
+	doc.Stale = staleSecrets(ctx, r, tried, inUse, doc.Removed)
+	a.warnStale(doc.Stale, first(made.passwordFile, o.newPassword))
 	return a.printKeyChange(doc, "The new password opens the repository, the old one does not. "+copiesOpen)
 }

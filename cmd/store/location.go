@@ -155,7 +155,7 @@ func (a *app) openRepoAs(ctx context.Context, change func(*repo.Options), ask fu
 	case askErr != nil:
 		return nil, source, askErr
 	case err != nil:
-		return nil, source, hinted(openError(loc, source.origin, err), "%s", kitHint(source.kit, err))
+		return nil, source, hinted(openError(loc, source.named(), err), "%s", first(kitHint(source.kit, err), a.wrongSecretHint(&source, err)))
 	}
 	a.repo = r
 	if err := r.ReadOnly(); errors.Is(err, repo.ErrCorrupt) {

@@ -40,12 +40,7 @@ func (a *app) secretSource() (secretSource, error) {
 	if a.keysFrom != "" {
 		return secretSource{origin: "--keys-from", identity: a.keysFrom}, nil
 	}
-	for _, s := range []secretSource{
-		{origin: "flags", file: a.g.passwordFile, command: a.g.passwordCommand, keyFile: a.g.keyFile, identity: a.g.identity},
-		{origin: "environment", password: a.getenv("STORE_PASSWORD"), file: a.getenv("STORE_PASSWORD_FILE"),
-			command: a.getenv("STORE_PASSWORD_COMMAND"), keyFile: a.getenv("STORE_KEY_FILE"), identity: a.getenv("STORE_IDENTITY")},
-		{origin: "configuration", file: a.config.PasswordFile},
-	} {
+	for _, s := range a.secretLevels() {
 		if s.file != "" && s.command != "" || s.password != "" && (s.file != "" || s.command != "") {
 			return s, usagef("several sources of a password are given by the %s: which one is meant?", s.origin)
 		}
@@ -119,19 +114,33 @@ func noKeyText(err error) error {
 	return err
 }
 
+// madeBy says which file is meant.
+func madeBy(what string) string {
+	switch what {
+	case "identity file":
+		return "it is a recovery kit, or a file with a secret key of age or SSH"
+	case "recovery kit":
+		return "it is the page that `store key kit` wrote"
+	}
+	return "it is the file that `store init` or `store key` made or was given"
+}
+
 // readPrivate reads a small file that only its owner can read. It looks at the file it has open, and takes pipes too.
 func readPrivate(what, path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, hinted(coded(exitUsage, fmt.Errorf("%s: %w", what, err)),
-			"Nothing was done. Check the path of the %s, and that this user may read it: it is the file that `store init` made or was given.", what)
+			"Nothing was done. Check the path of the %s, and that this user may read it: %s.", what, madeBy(what))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && !info.IsDir() {
+	if info.IsDir() {
+		return nil, hinted(usagef("%s %s is a folder", what, printable(path)), "Nothing was done. Name the file in it: %s.", madeBy(what))
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		if info.Mode()&os.ModeDevice != 0 { // nobody may be told to change the rights of that
 			return nil, usagef("%s %s is a device that can be used by others (mode %04o)", what, printable(path), mode)
 		}

@@ -62,6 +62,7 @@ func setupBucket(e *testscript.Env, server *miniotest.Server) error {
 	e.Setenv("ENDPOINT", server.Endpoint)
 	e.Setenv("BUCKET", b.name)
 	e.Setenv("CA", server.CAFile)
+	e.Setenv("MC", miniotest.MCPath(t))
 	e.Setenv("S3URL", server.URL(b.name, "repo"))
 	return nil
 }

@@ -90,15 +90,16 @@ func Parse(text string) (Kit, error) {
 	if len(text) > MaxSize || !Is(text) {
 		return k, ErrNoKit
 	}
-	check, keys := "", 0
+	check, keys, at, n := "", 0, 0, 0
 	to := map[string]*string{"repository": &k.Repository, "id": &k.ID, "slot": &k.Slot, "version": &k.Version, "check": &check, "made": new(string)}
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
+		n++
 		line = strings.TrimSpace(line)
 		body, comment := strings.CutPrefix(line, "#")
 		if !comment {
 			if line != "" {
-				k.Secret = strings.ToUpper(line)
+				k.Secret, at = strings.ToUpper(line), n
 				keys++
 			}
 			continue
@@ -108,8 +109,13 @@ func Parse(text string) (Kit, error) {
 			*field, seen[name] = strings.TrimSpace(value), true
 		}
 	}
-	if keys != 1 || !secretLine.MatchString(k.Secret) {
-		return Kit{}, fmt.Errorf("%w: it needs one line with a whole secret key of age", ErrNoKit)
+	switch {
+	case keys == 0:
+		return Kit{}, fmt.Errorf("%w: it needs one line with a whole secret key of age, and has none", ErrNoKit)
+	case keys > 1:
+		return Kit{}, fmt.Errorf("%w: it needs one line with a whole secret key of age, and has %d that begin without #, the last of them line %d", ErrNoKit, keys, at)
+	case !secretLine.MatchString(k.Secret):
+		return Kit{}, fmt.Errorf("%w: it needs one line with a whole secret key of age, and line %d is none", ErrNoKit, at)
 	}
 	when, by, _ := strings.Cut(*to["made"], " by ")
 	k.Made, _ = time.Parse(time.RFC3339, when) // of no use but to a reader
@@ -119,4 +125,16 @@ func Parse(text string) (Kit, error) {
 		return k, ErrMistyped
 	}
 	return k, nil
+}
+
+// KeyLine returns in which line of a kit its key stands, from 1 on: the first line that is no comment; 1 when there is none.
+func KeyLine(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff")); line != "" && line[0] != '#' {
+			return n
+		}
+	}
+	return 1
 }

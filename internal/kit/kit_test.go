@@ -2,6 +2,7 @@ package kit_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,29 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// TestRefuseNamesLine says which line is not the key.
+func TestRefuseNamesLine(t *testing.T) {
+	page := text(t, sample())
+	at := strings.Count(page[:strings.Index(page, secret)], "\n") + 1
+	for name, tt := range map[string]struct{ text, want string }{
+		"mistyped": {strings.Replace(page, secret[:40], secret[:39]+"@", 1), fmt.Sprintf("line %d is none", at)},
+		"two":      {page + secret + "\n", "and has 2 that begin without #"},
+		"none":     {strings.Replace(page, secret, "", 1), "and has none"},
+	} {
+		if _, err := kit.Parse(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	if n := kit.KeyLine(page); n != at {
+		t.Errorf("the key is in line %d, want %d", n, at)
+	}
+	for _, s := range []string{"", "\ufeff# a\n", "x"} {
+		if n := kit.KeyLine(s); n != 1 {
+			t.Errorf("%q: line %d", s, n)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	page := text(f, sample())
 	f.Add(page)
@@ -116,6 +140,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("# SAVEPOINT RECOVERY KIT\n# id:\n" + secret)
 	f.Fuzz(func(t *testing.T, s string) {
 		k, err := kit.Parse(s)
+		if n := kit.KeyLine(s); n < 1 || n > strings.Count(s, "\n")+1 {
+			t.Fatalf("the key of %q is in line %d", s, n)
+		}
 		if err != nil {
 			return
 		}

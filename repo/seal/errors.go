@@ -17,6 +17,8 @@ var (
 	// ErrOlder is returned for an object of version 0 when this program writes a later one: it was made before the format
 	// was declared, and nothing reads it any more.
 	ErrOlder = errors.New("made before the format was declared")
+	// ErrLocked is returned for a secret key of SSH that has a passphrase: it is not asked for.
+	ErrLocked = errors.New("the SSH key has a passphrase")
 	// ErrWrongSecret is returned when a passphrase or identity opens none of the slots given.
 	ErrWrongSecret = errors.New("wrong password or key")
 )

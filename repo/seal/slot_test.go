@@ -266,12 +266,68 @@ func FuzzOpenSlot(f *testing.F) {
 	f.Add(mustSlot(f, testSlot(), to, nil))
 	f.Add([]byte("age-encryption.org/v1\n-> X25519 \n\n--- \n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, err := seal.ReadSlotHead(b); err == nil && (h.Type == "" || h.WorkFactor < 0) {
+			t.Fatalf("a head that says nothing: %+v", h)
+		}
 		s, err := seal.OpenSlot(b, id)
 		if err == nil && s.Repo != testSlot().Repo {
 			t.Fatal("a forged slot opened")
 		}
 		if err != nil && !errors.Is(err, seal.ErrDamaged) && !errors.Is(err, seal.ErrWrongSecret) {
 			t.Fatalf("error of no kind: %v", err)
+		}
+	})
+}
+
+// FuzzParseIdentities holds that no identity file makes it panic, that it takes no more keys than it says, and that errors repeat nothing of a key.
+func FuzzParseIdentities(f *testing.F) {
+	secret, _, _ := machine(f)
+	hybrid, _, err := seal.NewHybridKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{secret, "# a comment\n" + secret + "\r\n" + hybrid, secret[:30], strings.Repeat(secret+"\n", 33), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+		"-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----\n", "AGE-PLUGIN-X-1QQ", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ids, err := seal.ParseIdentities(s)
+		if err == nil && (len(ids) == 0 || len(ids) > 32) {
+			t.Fatalf("%d keys of %q", len(ids), s)
+		}
+		if err != nil && (len(ids) > 0 || strings.Contains(strings.ToUpper(err.Error()), "SECRET-KEY-1")) {
+			t.Fatalf("%q: %d keys and %v", s, len(ids), err)
+		}
+		if id, err := seal.ParseIdentity(s); err == nil && id == nil {
+			t.Fatalf("%q: a key that is none", s)
+		}
+	})
+}
+
+// FuzzParseRecipient holds that what is taken for a public key can be sealed to.
+func FuzzParseRecipient(f *testing.F) {
+	_, public, err := seal.NewMachineKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, hybrid, err := seal.NewHybridKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{public, hybrid, public[:20], "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN x", "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQ==", "ecdsa-sha2-nistp256 AAAA", "sk-", "age1pq1", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		to, err := seal.ParseRecipient(s)
+		if err != nil {
+			return
+		}
+		b, err := seal.SealSlot(testSlot(), to)
+		if err == nil && len(b) == 0 {
+			t.Fatalf("%q: nothing was sealed", s)
+		}
+		if _, err := seal.ReadSlotHead(b); len(b) > 0 && err != nil {
+			t.Fatalf("%q: the head of its slot: %v", s, err)
 		}
 	})
 }

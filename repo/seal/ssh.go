@@ -18,7 +18,7 @@ func parseSSHIdentity(s string) (Identity, error) {
 	case err == nil:
 		return id, nil
 	case strings.Contains(err.Error(), "passphrase"):
-		return nil, errors.New("the SSH key has a passphrase: make a copy without one, for this alone (ssh-keygen -p), or use a key of age")
+		return nil, ErrLocked
 	}
 	return nil, errors.New("it is no whole SSH key of type ed25519 or rsa")
 }

@@ -176,7 +176,8 @@ func latest(to **time.Time, t time.Time) {
 }
 
 func drillOf(r *report) *Drill {
-	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, Isolation: r.drill.Conditions.Isolation, rep: r}
+	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, Isolation: r.drill.Conditions.Isolation,
+		NotIndependent: r.drill.Conditions.NotIndependent, rep: r}
 	if cameBack(r.drill) {
 		d.RPO = &r.drill.RPO.Seconds
 	}

@@ -110,6 +110,7 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 		l.unreadable(KindRecord, &repo.CorruptError{Object: name, Err: errRecord})
 	}
 	l.settle(s)
+	l.lookAtTrust(s)
 	l.snapshots = len(s.Snapshots) > 0
 	l.status.Missing = missing(s.Reports, s.Snapshots, l.now, uint64(l.status.count(KindReport)))
 	if err := l.judge(ctx, s.BadReports == nil); err != nil {
@@ -120,8 +121,9 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 
 func newLook(r *repo.Repo, o Options) *look {
 	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]*report{}}
-	l.got = gathered{reports: map[*repo.StoredReport]*report{}, bad: map[*repo.StoredReport]error{}, read: map[record.PackRef]time.Time{}}
-	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run}
+	l.got = gathered{kits: map[string]*KitProof{}, reports: map[*repo.StoredReport]*report{}, bad: map[*repo.StoredReport]error{}, read: map[record.PackRef]time.Time{}}
+	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run,
+		Trust: TrustChanges{Keys: []KeyChange{}, Kits: []KitState{}, NewHosts: []string{}, Outdated: []Outdated{}}}
 	return l
 }
 
@@ -224,7 +226,7 @@ func (l *look) assign(reports []*report) {
 	}
 }
 
-// proveKit notes the last drill that proved a recovery kit. It is called under the lock. When the report was stored counts, unless the drill says
+// proveKit notes the last drill that proved each recovery kit. It is called under the lock. When the report was stored counts, unless the drill says
 // that it was earlier.
 func (l *look) proveKit(rep *report) {
 	k := rep.drill.Kit
@@ -232,8 +234,8 @@ func (l *look) proveKit(rep *report) {
 		return
 	}
 	at := earlier(k.Proven, rep.at).UTC()
-	if old := l.got.kit; old == nil || at.After(old.Proven) || at.Equal(old.Proven) && rep.Name > old.Object {
-		l.got.kit = &KitProof{Proven: at, Slot: k.Slot, Object: rep.Name}
+	if old := l.got.kits[k.Slot]; old == nil || at.After(old.Proven) || at.Equal(old.Proven) && rep.Name > old.Object {
+		l.got.kits[k.Slot] = &KitProof{Proven: at, Slot: k.Slot, Object: rep.Name}
 	}
 }
 
@@ -249,11 +251,12 @@ func (l *look) judge(ctx context.Context, counted bool) error {
 		l.status.Sources = append(l.status.Sources, x.Source)
 	}
 	l.measure(counted)
+	l.lookAtPrograms()
 	l.warn()
 	slices.SortFunc(l.status.Sources, func(a, b *Source) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), exposedSince(a).Compare(exposedSince(b)), strings.Compare(a.Name(), b.Name()))
 	})
-	l.status.ExitCode, l.status.Kit = l.exitCode(), l.got.kit
+	l.status.ExitCode = l.exitCode()
 	return l.fillDocuments(ctx)
 }
 

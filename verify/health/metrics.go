@@ -62,7 +62,7 @@ type collector struct {
 
 	checkRun, checkSuccess, findings, checkDamage metric
 	oldest, never, coverage, damaged              metric
-	unreadable, missing, kit                      metric
+	unreadable, missing, kit, keyChange, foreign  metric
 
 	figures figureMetrics
 }
@@ -131,6 +131,8 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, and reports without a readable document.", "kind"),
 		missing:      gauge("missing_reports", "Reports that are gone."),
 		kit:          gauge("key_escrow_last_test_timestamp_seconds", "When a drill last proved a recovery kit; 0 if never."),
+		keyChange:    gauge("key_slots_last_change_timestamp_seconds", "When a key slot was last added, replaced or removed after the repository was made; 0 if never."),
+		foreign:      gauge("key_slots_unexplained", "Key slots that were put there around the program, or are there though they were removed."),
 	}
 }
 
@@ -139,7 +141,8 @@ func (c *collector) all() []metric {
 	return []metric{c.build, c.written, c.newest, c.sources, c.up, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.cpu, c.memory, c.latency,
 		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
-		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit}
+		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit, c.keyChange,
+		c.foreign}
 }
 
 // Describe implements prometheus.Collector.

@@ -57,7 +57,7 @@ type gathered struct {
 	reports map[*repo.StoredReport]*report
 	bad     map[*repo.StoredReport]error // documents that are none
 	read    map[record.PackRef]time.Time // when packs were read back
-	kit     *KitProof                    // the last
+	kits    map[string]*KitProof         // the last of each key slot
 }
 
 // take takes what is needed from a report that is read now, and leaves in it no more than that.
@@ -175,6 +175,9 @@ func (r *report) decodeDrill() error {
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
 		Conditions:  verify.Conditions{Scenario: cut(d.Conditions.Scenario, keptName), Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
 		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
+	for _, what := range d.Conditions.NotIndependent[:min(keptCommands, len(d.Conditions.NotIndependent))] {
+		r.drill.Conditions.NotIndependent = append(r.drill.Conditions.NotIndependent, cut(what, keptName))
+	}
 	if d.Kit != nil {
 		r.drill.Kit = &verify.KitProof{Slot: cut(d.Kit.Slot, 4*keptName), Proven: d.Kit.Proven}
 	}

@@ -161,10 +161,12 @@ func (c *collector) collectRepository(e emitter) {
 	e.emit(c.damaged, float64(len(c.status.Damaged)))
 	e.emit(c.missing, float64(c.status.Missing))
 	var proven *time.Time
-	if k := c.status.Kit; k != nil {
+	if k := c.status.Kit; k != nil && !k.Removed {
 		proven = &k.Proven
 	}
 	e.emit(c.kit, since(proven))
+	e.emit(c.keyChange, since(c.status.Trust.LastKey))
+	e.emit(c.foreign, float64(len(c.status.Trust.Foreign)+len(c.status.Trust.Returned)))
 	for _, kind := range []string{KindSnapshot, KindReport, KindRecord, KindDocument} {
 		e.emit(c.unreadable, float64(c.status.count(kind)), kind)
 	}

@@ -22,18 +22,20 @@ type Status struct {
 	Missing     uint64       `json:"missing_reports"`        // that there were: reports are numbered, and manifests name them
 	Kit         *KitProof    `json:"recovery_kit,omitempty"` // the last drill that proved one
 	Capacity    *Capacity    `json:"capacity,omitempty"`     // nothing is known without a verification and a quota
-	Copied      bool         `json:"copied"`                 // a copy made by other means: backups are refused until it is adopted
-	Warnings    []Warning    `json:"warnings"`               // the worst first
+	Trust       TrustChanges `json:"trust"`
+	Copied      bool         `json:"copied"`   // a copy made by other means: backups are refused until it is adopted
+	Warnings    []Warning    `json:"warnings"` // the worst first
 	Run         string       `json:"run"`
 
 	figures *Overall
 }
 
-// KitProof says when a drill proved a recovery kit, of whichever source, and which key slot that opens. The slot may be removed since.
+// KitProof says when a drill proved a recovery kit, of whichever source, and which key slot that opens.
 type KitProof struct {
-	Proven time.Time `json:"proven_at"`
-	Slot   string    `json:"slot"`
-	Object string    `json:"object"` // the report
+	Proven  time.Time `json:"proven_at"`
+	Slot    string    `json:"slot"`
+	Object  string    `json:"object"`                // the report
+	Removed bool      `json:"slot_removed,omitzero"` // the slot is gone, and no kit that was ever proven opens anything
 }
 
 // Source is a dataset of a host.
@@ -100,6 +102,7 @@ const (
 	BackupOverdue State = "backup missed"     // the last one that the schedule expected did not come
 	Faulty        State = "faults"            // the last backup is not what a backup should be
 	Unusual       State = "unusual"           // the last backup is, compared with earlier ones
+	Foreign       State = "unknown key slot"  // nobody is known to have put it there
 	DrillMissed   State = "objective missed"  // by the last drill
 	DrillFailed   State = "drill failed"      // it could not run
 	DrillOverdue  State = "drill missed"      // the last one that the schedule expected did not come
@@ -144,6 +147,9 @@ type Drill struct {
 	Document json.RawMessage `json:"document,omitempty"` // what the drill printed with --json
 
 	Isolation string `json:"probe_isolation,omitempty"` // of its probe: full or none; empty without one
+
+	// NotIndependent is what lay on the source's own host in it, and would be lost with that: a host that replaces it would not have it.
+	NotIndependent []string `json:"not_independent,omitempty"`
 
 	rep *report
 }

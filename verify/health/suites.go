@@ -23,7 +23,7 @@ func (s State) Severity() Severity {
 	switch s {
 	case Good:
 		return OK
-	case BackupOverdue, Faulty, Unusual, DrillFailed, DrillOverdue, NeverDrilled:
+	case BackupOverdue, Faulty, Unusual, Foreign, DrillFailed, DrillOverdue, NeverDrilled:
 		return Caution
 	}
 	return Critical
@@ -159,6 +159,7 @@ func repositoryQuestions() []question {
 		{"verified", []State{NeverDrilled}, nil},
 		{"last verification came to a result", []State{DrillFailed}, nil},
 		{"usable", []State{Faulty}, nil},
+		{"key slots known", []State{Foreign}, nil},
 		{"undamaged", []State{Damaged}, nil},
 	}
 }

@@ -9,7 +9,7 @@ import (
 func TestStatesHaveQuestions(t *testing.T) {
 	critical := []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, DrillMissed}
 	for _, s := range states {
-		asked := slices.ContainsFunc(questions(), func(q question) bool { return slices.Contains(q.states, s) })
+		asked := slices.ContainsFunc(slices.Concat(questions(), repositoryQuestions()), func(q question) bool { return slices.Contains(q.states, s) })
 		if asked == (s == Good) {
 			t.Errorf("%q: asked for %v", s, asked)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // states are in order of rank.
-var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, BackupOverdue, Faulty, Unusual, DrillMissed, DrillFailed, DrillOverdue, NeverDrilled, Good}
+var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, BackupOverdue, Faulty, Unusual, Foreign, DrillMissed, DrillFailed, DrillOverdue, NeverDrilled, Good}
 
 func rank(s State) int { return slices.Index(states, s) }
 
@@ -32,6 +32,7 @@ func (l *look) warn() {
 		l.warnFigures(x)
 	}
 	l.warnCapacity()
+	l.warnTrust()
 	l.warnClock()
 	slices.SortStableFunc(l.status.Warnings, func(a, b Warning) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
