@@ -239,33 +239,10 @@ func (x *Inspection) ListedSnapshot(name string) (listed, forgotten bool) {
 // Vanished returns those of snapshots that were not listed which are still not there, and of which no tombstone says now that they were
 // forgotten: one may have been put after the marks were listed. Where a mark cannot be read there are none.
 func (x *Inspection) Vanished(ctx context.Context, names []string) ([]string, error) {
-	later := newListing()
-	if err := x.r.listMarks(ctx, later); Unread(err) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, name := range names {
-		there, err := x.StillListed(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if !there && !later.forgot[name] {
-			out = append(out, name)
-		}
-	}
-	return out, nil
+	return x.r.vanished(ctx, names)
 }
 
 // StillListed reports whether the store shows an object now. One that it will not show counts as there.
 func (x *Inspection) StillListed(ctx context.Context, name string) (bool, error) {
-	_, err := x.r.st.Stat(ctx, name)
-	if gone(err) {
-		return false, nil
-	}
-	if Unread(err) {
-		return true, nil
-	}
-	return err == nil, err
+	return x.r.shows(ctx, name)
 }

@@ -32,20 +32,26 @@ const reportsInHand = 32 << 20
 // Reports returns every listed report, oldest first. What this host read before comes from its cache. Those that cannot be read are left
 // out, and the error, which wraps ErrCorrupt or ErrNewer, names them: the rest is returned with it.
 func (r *Repo) Reports(ctx context.Context) ([]*StoredReport, error) {
-	return r.reports(ctx, func(*StoredReport) {})
+	return r.reports(ctx, time.Time{}, func(*StoredReport) {})
 }
 
 // TakeReports is Reports, and hands each report to take, which may take out of it what needs no keeping, before others are read that do not
 // fit into memory beside it. Take is called by many goroutines.
 func (r *Repo) TakeReports(ctx context.Context, take func(*StoredReport)) ([]*StoredReport, error) {
-	return r.reports(ctx, take)
+	return r.reports(ctx, time.Time{}, take)
 }
 
-func (r *Repo) reports(ctx context.Context, take func(*StoredReport)) ([]*StoredReport, error) {
+// reports reads the reports that were stored at a moment or later.
+func (r *Repo) reports(ctx context.Context, since time.Time, take func(*StoredReport)) ([]*StoredReport, error) {
 	infos, err := r.list(ctx, "reports/")
 	if err != nil {
 		return nil, err
 	}
+	listed := make(map[string]bool, len(infos))
+	for _, i := range infos {
+		listed[i.Name] = true
+	}
+	infos = slices.DeleteFunc(infos, func(i storage.Info) bool { return i.Time.Before(since) })
 	cache := r.loadSealed("reports")
 	reports, bad := make([]*StoredReport, len(infos)), make([]error, len(infos))
 	g, gctx := errgroup.WithContext(ctx)
@@ -78,10 +84,6 @@ func (r *Repo) reports(ctx context.Context, take func(*StoredReport)) ([]*Stored
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
-	}
-	listed := make(map[string]bool, len(infos))
-	for _, i := range infos {
-		listed[i.Name] = true
 	}
 	if err := cache.save(func(name string) bool { return listed[name] }); err != nil {
 		r.o.Logger.Debug("cache could not be written", "err", err)

@@ -44,6 +44,14 @@ func ValidLabel(s string) bool {
 	return slotName.MatchString("keys/machine-" + s + "-" + strings.Repeat("0", 32))
 }
 
+// SlotKind returns the kind of a key slot from its name; empty when that is none of a slot's.
+func SlotKind(name string) string {
+	if m := slotName.FindStringSubmatch(name); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // KeySlots lists the key slots; it needs no key.
 func (r *Repo) KeySlots(ctx context.Context) ([]KeySlot, error) {
 	infos, err := r.list(ctx, "keys/")

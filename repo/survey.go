@@ -17,6 +17,7 @@ type Survey struct {
 	Snapshots []*Snapshot     // as of Repo.Snapshots, but without roots and lists, of which there can be much: faults are counted only
 	Reports   []*StoredReport // as of Repo.Reports
 	Damaged   []MarkedPack    // in order of name
+	Lost      []LostSnapshot  // in order of name
 	// BadSnapshots and BadReports name what cannot be read, and wrap ErrCorrupt or ErrNewer; nil when all could be.
 	BadSnapshots, BadReports error
 	// BadRecords are condemned records and marks that cannot be read, so that Damaged may be short of some.
@@ -73,8 +74,15 @@ func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, e
 		return nil, err
 	}
 	s.Copied = l.copied
-	s.Reports, err = r.reports(ctx, take)
+	losses := newLosses(r, l.explains)
+	s.Reports, err = r.reports(ctx, time.Time{}, func(rep *StoredReport) {
+		losses.Take(rep.Report)
+		take(rep)
+	})
 	if s.BadReports = err; err != nil && !unreadable(err) {
+		return nil, err
+	}
+	if s.Lost, err = losses.Find(ctx); err != nil {
 		return nil, err
 	}
 	return s, r.surveySlots(ctx, s, l, slots)

@@ -23,6 +23,7 @@ type CheckDocument struct {
 	Hit        []Hit     `json:"snapshots_hit"` // at most MaxListed; newest first
 	HitCount   uint64    `json:"snapshots_hit_count"`
 	FilesHit   uint64    `json:"files_hit_count"`      // in all of them; a file counts once in each
+	HitAtLeast bool      `json:"files_hit_at_least"`   // there are more: folders or manifests are lost, and nobody knows what was in them
 	Marked     []string  `json:"marked"`               // packs and index segments that are marked damaged since this run
 	NotMarked  string    `json:"not_marked,omitempty"` // why other damaged packs could not be
 	Usage      *Usage    `json:"usage,omitempty"`      // what the run took; none: nobody measured
@@ -110,6 +111,19 @@ type ReadBack struct {
 	Oldest    *time.Time `json:"oldest_at,omitempty"` // when the pack was read back that was not for the longest time; none while some never was
 	Remaining uint64     `json:"unread_bytes"`        // of packs that this run did not read
 	Budget    *Budget    `json:"budget,omitempty"`
+	// PackBytes are those of all packs that could be read back, and Days say of how many of them that was when, by any run: newest first, at most
+	// MaxDays. Those of older days, and those that never were, are not listed. 0: not counted, as by an older program.
+	PackBytes uint64    `json:"pack_bytes"`
+	Days      []ReadDay `json:"read_days,omitempty"`
+}
+
+// MaxDays is how many days a verification lists.
+const MaxDays = 60
+
+// ReadDay is of how many bytes the last reading back was within the 24 hours from At, a midnight of UTC.
+type ReadDay struct {
+	At    time.Time `json:"at"`
+	Bytes uint64    `json:"bytes"`
 }
 
 // Budget says how far the budget of a verification went. When it is used up the run ends well: what is left is what the next one begins with.
@@ -143,7 +157,8 @@ type Finding struct {
 	// Snapshots and Files say how many need what is damaged; a file counts once in each snapshot.
 	Snapshots uint64 `json:"snapshots"`
 	Files     uint64 `json:"files"`
-	Next      string `json:"next"` // what to do next, in words with commands in them
+	AtLeast   bool   `json:"files_at_least"` // folders are among what is lost: nobody knows how many files were in them
+	Next      string `json:"next"`           // what to do next, in words with commands in them
 	// Commands are those in Next, each runnable as it stands, on the host that Next names.
 	Commands []string `json:"commands"`
 }
@@ -171,5 +186,8 @@ type Hit struct {
 	WindowStart time.Time `json:"window_start"`
 	WindowEnd   time.Time `json:"window_end"`
 	FileCount   uint64    `json:"file_count"`
-	Paths       []string  `json:"paths"` // at most 100
+	AtLeast     bool      `json:"at_least"`            // a folder is lost, and nobody knows how many files were in it
+	All         bool      `json:"all"`                 // every file: the root of the tree is lost, or the manifest
+	Bytes       *uint64   `json:"all_bytes,omitempty"` // of all of them, as the manifest says; none when not all are lost, or it is itself
+	Paths       []string  `json:"paths"`               // at most 100
 }

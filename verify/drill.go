@@ -45,25 +45,31 @@ type DrillDocument struct {
 	// RandomWithin is the time, in seconds before the order, that At was drawn from; 0: it was not drawn.
 	RandomWithin float64 `json:"random_within_seconds,omitempty"`
 
-	RTO        Recovery   `json:"rto"`               // time until the data was back
-	RPO        Exposure   `json:"rpo"`               // age of what came back
-	Restored   Restore    `json:"restored"`          // what came back
-	Compared   Comparison `json:"compared"`          // what was read again from disk
-	Loss       *LossSet   `json:"loss,omitempty"`    // what of the live source would be lost; nil: nobody asked
-	Probe      *Probe     `json:"probe,omitempty"`   // what looked at it, when anything was to
-	Resume     *Resume    `json:"resume,omitempty"`  // a first backup of what came back; nil: none was wanted, or nothing was worth one
-	Conditions Conditions `json:"conditions"`        // under which all this was measured
-	Damaged    []Lost     `json:"damaged"`           // what the repository lost; at most MaxListed
-	DamagedCnt uint64     `json:"damaged_count"`     // all of them
-	Older      []Older    `json:"older,omitempty"`   // snapshots that were restored after it, because not all of it came back; the newest first
-	Instead    string     `json:"instead,omitempty"` // ID of the newest good one of these
-	Usage      *Usage     `json:"usage,omitempty"`   // what the drill took; none: nobody measured
-	Program    string     `json:"program"`           // version
-	Run        string     `json:"run"`               // ID of the run
-	Kept       string     `json:"kept,omitempty"`    // folder in which the restored data was left
+	RTO        Recovery   `json:"rto"`              // time until the data was back
+	RPO        Exposure   `json:"rpo"`              // age of what came back
+	Restored   Restore    `json:"restored"`         // what came back
+	Compared   Comparison `json:"compared"`         // what was read again from disk
+	Loss       *LossSet   `json:"loss,omitempty"`   // what of the live source would be lost; nil: nobody asked
+	Probe      *Probe     `json:"probe,omitempty"`  // what looked at it, when anything was to
+	Resume     *Resume    `json:"resume,omitempty"` // a first backup of what came back; nil: none was wanted, or nothing was worth one
+	Conditions Conditions `json:"conditions"`       // under which all this was measured
+	Damaged    []Lost     `json:"damaged"`          // what the repository lost; at most MaxListed
+	DamagedCnt uint64     `json:"damaged_count"`    // all of them
+	Took       *Took      `json:"damage_took,omitempty"`
+	Recovered  Answer     `json:"recovered,omitzero"` // something that will do came back, of this snapshot or an older one; No: RTO and RPO are infinite, and have no seconds
+	Older      []Older    `json:"older,omitempty"`    // snapshots that were restored after it, because not all of it came back; the newest first
+	Instead    string     `json:"instead,omitempty"`  // ID of the newest good one of these
+	Usage      *Usage     `json:"usage,omitempty"`    // what the drill took; none: nobody measured
+	Program    string     `json:"program"`            // version
+	Run        string     `json:"run"`                // ID of the run
+	Leaks      uint64     `json:"sandbox_leaks"`      // scratch folders of drills that were killed, which this one found
+	Kept       string     `json:"kept,omitempty"`     // folder in which the restored data was left
 
 	// KeptSnapshot is the ID of the snapshot that is in that folder: the newest good one of those that were tried, or else the last.
 	KeptSnapshot string `json:"kept_snapshot,omitempty"`
+
+	// LostPoints are newer than the snapshot that was chosen, and gone, though nobody forgot them; the newest first, at most MaxListed.
+	LostPoints []LostPoint `json:"lost_recovery_points,omitempty"`
 
 	Kit *KitProof `json:"recovery_kit,omitempty"` // of a drill whose secret was that of a recovery kit
 }
@@ -128,6 +134,7 @@ type Older struct {
 	Compared    Comparison `json:"compared"`
 	Damaged     []Lost     `json:"damaged"`
 	DamagedCnt  uint64     `json:"damaged_count"`
+	Took        *Took      `json:"damage_took,omitempty"`
 	Probe       *Probe     `json:"probe,omitempty"`
 	Seconds     float64    `json:"seconds"` // restoring and comparing it
 }
@@ -204,6 +211,22 @@ type Lost struct {
 	Path    string `json:"path"` // in the snapshot; empty when a manifest is lost
 	Object  string `json:"object,omitempty"`
 	Message string `json:"message"`
+}
+
+// Took is how much of a snapshot damage in the repository took, by what its manifest says that it has. Files with several names count once for each.
+type Took struct {
+	Files   uint64 `json:"files"`
+	Bytes   uint64 `json:"bytes"`
+	AtLeast bool   `json:"at_least"` // there is more: folders are lost, and nobody knows what was in them
+	All     bool   `json:"all"`      // every file
+}
+
+// LostPoint is a snapshot that was published, as the report of its backup says, that is gone, and that nobody forgot.
+type LostPoint struct {
+	Snapshot    string    `json:"snapshot"` // ID
+	Object      string    `json:"object"`   // its manifest
+	WindowStart time.Time `json:"window_start"`
+	Published   time.Time `json:"published_at"` // storage time
 }
 
 // Conditions are those under which a drill measured. A function of package drill decides from them whether its times may be held

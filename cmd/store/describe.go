@@ -7,6 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"savepoint/internal/when"
 	"savepoint/repo"
 	"savepoint/repo/tree"
 )
@@ -164,13 +165,5 @@ func sizeText(n uint64) string { return humanize.IBytes(n) }
 // timeText prints a moment for a table: local, with the zone.
 func (a *app) timeText(t time.Time) string { return t.In(a.zone).Format("2006-01-02 15:04:05 MST") }
 
-// endText shows the end of a window in whole seconds, rounded up: --at with what is shown finds the snapshot.
-func (a *app) endText(s *repo.Snapshot) string { return a.timeText(wholeSecond(s.End())) }
-
-// wholeSecond rounds up to a whole second.
-func wholeSecond(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); !whole.Equal(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}
+// endText shows the end of a window, up to which a snapshot is a recovery point.
+func (a *app) endText(s *repo.Snapshot) string { return a.timeText(when.Point(s.End())) }

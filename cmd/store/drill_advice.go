@@ -74,7 +74,12 @@ func (a *app) objectiveAdvice(d *verify.DrillDocument) (string, []string) {
 
 // lossAlone reports whether nothing but the comparison with the source found something.
 func lossAlone(d *verify.DrillDocument) bool {
-	return d.Loss != nil && d.Loss.DamagedCount > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && !probeAlone(d)
+	return d.Loss != nil && d.Loss.DamagedCount > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && len(d.LostPoints) == 0 && !probeAlone(d)
+}
+
+// lostAlone reports whether all of the snapshot came back, and newer ones are gone.
+func lostAlone(d *verify.DrillDocument) bool {
+	return len(d.LostPoints) > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && (d.Loss == nil || d.Loss.DamagedCount == 0) && d.Compared.Entries > 0
 }
 
 // damageAdvice names what to look at next, and the older snapshot that came back whole.
@@ -87,6 +92,9 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []
 		keep := a.runnable(append(append([]string{"drill"}, ofSource(d)...), "--against-source", "--keep")...)
 		commands = append(commands, keep)
 		text = "Everything came back as it was backed up, and the source reads differently though nothing has changed it: its disk or its memory errs, now or when it was backed up. Compare the files with the source before it is backed up again: " + keep
+	case lostAlone(d):
+		commands = append(commands, a.runnable("verify"))
+		text = "What came back is right, and older than it should be. " + undoHint + " This says what else is missing: " + commands[0]
 	default:
 		commands = append(commands, a.runnable("verify", "--read-data"))
 		text = "Run: " + commands[0]

@@ -76,7 +76,7 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		}
 		all.Drills = append(all.Drills, doc)
 		all.ExitCode = worst(all.ExitCode, doc.ExitCode)
-		behind = max(behind, time.Duration(doc.RTO.Seconds*float64(time.Second))) // one that could not begin has no time
+		behind = max(behind, spentOn(doc))
 		if err != nil {
 			a.warnf("%s", drill.Plain(strings.TrimRight(drilledName(doc)+": "+err.Error()+"\n"+hint(err), "\n")))
 		} else {
@@ -91,6 +91,15 @@ func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
 		return nil
 	}
 	return coded(all.ExitCode, drillsError(&all))
+}
+
+// spentOn returns how long a drill took of the time in which everything is restored, what was before it and whatever came of it.
+func spentOn(d *verify.DrillDocument) time.Duration {
+	s := 0.0
+	for _, p := range d.RTO.Phases {
+		s += p.Seconds
+	}
+	return time.Duration(s * float64(time.Second))
 }
 
 // site notes how long everything took together.

@@ -6,9 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 
+	"savepoint/internal/bytesize"
+	"savepoint/internal/when"
 	"savepoint/verify"
 	"savepoint/verify/drill"
 	"savepoint/verify/measure"
@@ -47,6 +50,7 @@ func (a *app) printDrill(d *verify.DrillDocument, why error) error {
 			fmt.Fprintln(&b, printable(r))
 		}
 	}
+	listLostPoints(&b, d)
 	listLost(&b, d)
 	listDifferent(&b, d)
 	if d.Kept != "" {
@@ -70,7 +74,7 @@ func (a *app) printFigures(w io.Writer, d *verify.DrillDocument) error {
 	if d.RandomWithin > 0 {
 		drawn = fmt.Sprintf(", drawn from the last %s", drill.AgeText(time.Duration(d.RandomWithin*float64(time.Second))))
 	}
-	fmt.Fprintf(w, "snapshot %s, read from %s; incident at %s%s\n", d.Snapshot[:min(8, len(d.Snapshot))], a.timeText(d.WindowStart), a.timeText(d.Incident), drawn)
+	fmt.Fprintf(w, "snapshot %s, read from %s; incident at %s%s\n", d.Snapshot[:min(8, len(d.Snapshot))], a.timeText(when.Point(d.WindowStart)), a.timeText(when.Incident(d.Incident)), drawn)
 	t := table{header: []string{"phase", "time", "requests", "retries", "received"}, right: map[int]bool{1: true, 2: true, 3: true, 4: true}}
 	for _, p := range d.RTO.Phases {
 		t.add(p.Name, spanText(p.Seconds), humanize.Comma(int64(p.Requests)), humanize.Comma(int64(p.Retries)), sizeText(p.Received))
@@ -138,7 +142,7 @@ func conditionTexts(c verify.Conditions) []string {
 	scenario := map[string]string{drill.Cold: "cold (no cache, no index)", drill.Warm: "warm (with the cache and the index of this host)",
 		drill.Site: "site (no cache, no index, everything on one host)"}[c.Scenario]
 	if c.Sample != "" {
-		scenario += ", a sample of " + c.Sample
+		scenario += ", a sample of " + sampleText(c.Sample)
 	}
 	out := []string{scenario, plural(c.CPUs, "core", "cores"), c.ScratchFS}
 	for _, x := range []struct {
@@ -157,6 +161,31 @@ func conditionTexts(c verify.Conditions) []string {
 		}
 	}
 	return out
+}
+
+// sampleText shows a part of the files as people read it: 5%, 6 MiB.
+func sampleText(s string) string {
+	n, err := bytesize.Parse(s)
+	if err != nil {
+		return printable(s)
+	}
+	text := bytesize.Format(n)
+	unit := strings.IndexFunc(text, unicode.IsLetter)
+	if unit < 0 {
+		return sizeText(uint64(n))
+	}
+	return text[:unit] + " " + text[unit:]
+}
+
+func listLostPoints(b *strings.Builder, d *verify.DrillDocument) {
+	if len(d.LostPoints) == 0 {
+		return
+	}
+	fmt.Fprintln(b, "lost recovery points:")
+	for _, p := range d.LostPoints[:min(shortList, len(d.LostPoints))] {
+		fmt.Fprintf(b, "  %s, published %s\n", printable(p.Object), p.Published.UTC().Format(time.RFC3339))
+	}
+	more(b, uint64(len(d.LostPoints)), len(d.LostPoints))
 }
 
 func listLost(b *strings.Builder, d *verify.DrillDocument) {

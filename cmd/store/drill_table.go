@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 )
 
@@ -135,9 +136,12 @@ func (a *app) printDrills(d *drillsDocument, said []string) error {
 	for i, x := range drills {
 		row := []string{names[i], d.outcome(x), "", "", "", ""}
 		if x.Snapshot != "" {
-			row[2], row[3], row[4], row[5] = a.timeText(x.WindowEnd), spanText(x.RTO.Seconds), spanText(x.RPO.Seconds), sizeText(x.Restored.Bytes)
-			if !x.RTO.Judged && x.Instead == "" {
+			row[2], row[3], row[4], row[5] = a.timeText(when.Point(x.WindowEnd)), spanText(x.RTO.Seconds), spanText(x.RPO.Seconds), sizeText(x.Restored.Bytes)
+			if !x.RTO.Judged && x.Instead == "" || x.RTO.Seconds == 0 {
 				row[3] = "none" // what was measured is no RTO
+			}
+			if x.RPO.Seconds == 0 {
+				row[4] = "none"
 			}
 		}
 		t.add(row...)

@@ -136,8 +136,9 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
-// undoHint says how a bucket may bring back what is damaged in it.
-const undoHint = "A bucket with versioning can bring back an object that was overwritten or deleted: docs/guide/minio.md."
+// undoHint says how what is damaged may come back, wherever the repository lies.
+const undoHint = "An object that was overwritten or deleted comes back from a replica or a copy; from a snapshot of the file system, where the repository is a folder; from an earlier version, " +
+	"in a bucket with versioning: docs/guide/night.md."
 
 // hint returns what to do next about an error: what the command said, else what is true wherever such an error comes up.
 func hint(err error) string {

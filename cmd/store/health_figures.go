@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"savepoint/verify"
 	"savepoint/verify/health"
 	"savepoint/verify/measure"
 )
@@ -28,9 +29,17 @@ func (a *app) figureLines(s *health.Status) []string {
 	if line := predictedLine(s); line != "" {
 		lines = append(lines, line)
 	}
+	for _, line := range []string{latencyLine(s), costLine(s)} {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
 	o := s.Figures()
 	if o == nil {
 		return lines
+	}
+	if restored, probed, ok := o.Coverage.Ratios(); ok {
+		lines = append(lines, fmt.Sprintf("restore coverage within 30 days: %s of the live bytes restored, %s probed", shareText(restored), shareText(probed)))
 	}
 	if line := a.capacityLine(s); line != "" {
 		lines = append(lines, line)
@@ -154,6 +163,52 @@ func predictedLine(s *health.Status) string {
 	p := of.Figures().Predicted
 	return fmt.Sprintf("predicted RTO, not measured: %s for %s, between %s and %s by %s", secondsText(&p.Seconds), printable(of.Name()), secondsText(&p.Low),
 		secondsText(&p.High), plural(p.Drills, "drill", "drills"))
+}
+
+// latencyLine names the source whose last backup had the slowest requests.
+func latencyLine(s *health.Status) string {
+	var worst verify.Latency
+	var of *health.Source
+	for _, x := range s.Sources {
+		if x.Document == nil {
+			continue
+		}
+		for _, l := range x.Document.Latencies {
+			if of == nil || l.P99 > worst.P99 {
+				worst, of = l, x
+			}
+		}
+	}
+	if of == nil {
+		return ""
+	}
+	return fmt.Sprintf("storage: 99%% of the %s requests of the last backup of %s took at most %s", worst.Op, printable(of.Name()), secondsText(&worst.P99))
+}
+
+// costLine names the source whose last drill cost most.
+func costLine(s *health.Status) string {
+	var most float64
+	var of *health.Source
+	for _, x := range s.Sources {
+		if f := x.Figures(); f != nil && f.Cost.Known() && (of == nil || f.Cost.Float64() > most) {
+			most, of = f.Cost.Float64(), x
+		}
+	}
+	if of == nil {
+		return ""
+	}
+	return fmt.Sprintf("cost of a drill: %s at most, of %s, by the prices of the configuration", of.Figures().Cost, printable(of.Name()))
+}
+
+// shareText shows a share in percent. What is not all is never shown as all, and what is more than nothing never as nothing.
+func shareText(r float64) string {
+	switch {
+	case r > 0 && r < 0.01:
+		return "under 1%"
+	case r < 1:
+		return fmt.Sprintf("%d%%", int(100*r))
+	}
+	return "100%"
 }
 
 // bytesText shows a number of bytes that may be below zero.

@@ -109,6 +109,7 @@ world@world-1                 1d                      1d  1.0 MiB  1d, restored 
 
 verify: structure whole 12m ago; data whole 1d1h ago; 0 of 40 packs read back within 30 days; the oldest 13d ago
 recovery kit: never proven; store drill --keys-from KIT does that
+restore coverage within 30 days: 0% of the live bytes restored, 0% probed
 
 world@world-3 has no snapshot that is complete, on time, not suspect and not damaged; on world-3: store backup --host world-3 --dataset world
 world@world-2 has faults in its last backup, files that are missing or torn: 1234; when they can be read, on world-2: store backup --host world-2 --dataset world

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 	"savepoint/verify/health"
 )
@@ -81,6 +82,8 @@ func (a *app) healthSummary(s *health.Status) string {
 	}
 	verdict := "ok"
 	switch {
+	case s.ExitCode == exitDamage && s.ProbeAlone():
+		verdict = "PROBE FAILED"
 	case s.ExitCode == exitDamage:
 		verdict = "DAMAGE"
 	case len(s.Sources) == 0:
@@ -99,7 +102,7 @@ func (a *app) healthSummary(s *health.Status) string {
 	d := proven.LastProven
 	of := ""
 	if d.Of != nil {
-		of = ", of " + a.timeText(*d.Of)
+		of = ", of " + a.timeText(when.Incident(*d.Of))
 	}
 	took := " in " + secondsText(d.RTO)
 	if d.RTO == nil {
@@ -145,6 +148,9 @@ func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
 		}
 	} else if x.LastReport != nil {
 		row[1] = health.Age(now.Sub(x.LastReport.At)) + ", forgotten"
+		if x.LostCount > 0 {
+			row[1] = health.Age(now.Sub(x.LastReport.At)) + ", lost"
+		}
 	}
 	if x.RecoveryPoint != nil {
 		row[2] = health.Age(now.Sub(x.RecoveryPoint.WindowStart))
@@ -184,6 +190,8 @@ func backupWord(b *health.Backup) string {
 
 func verdictWord(d *health.Drill) string {
 	switch {
+	case d.ProbeFailed:
+		return string(health.ProbeFailed)
 	case d.Verdict == verify.ObjectiveMissed:
 		return "missed"
 	case d.Sample != "" && d.Verdict == verify.Restored:
@@ -193,21 +201,14 @@ func verdictWord(d *health.Drill) string {
 }
 
 func (a *app) verifyLine(s *health.Status) string {
-	level := func(name string, l health.Level) string {
-		switch {
-		case l.LastWhole != nil && l.Last.At.Equal(*l.LastWhole):
-			return fmt.Sprintf("%s whole %s ago", name, health.Age(s.LookedAt.Sub(*l.LastWhole)))
-		case l.LastWhole != nil:
-			return fmt.Sprintf("%s last whole %s ago", name, health.Age(s.LookedAt.Sub(*l.LastWhole)))
-		case l.Last != nil:
-			return name + " never found whole"
-		}
-		return name + " never"
-	}
 	v := s.Verify
-	parts := []string{"verify: " + level("structure", v.Structure), level("data", v.Data)}
-	if v.Coverage != nil {
-		parts = append(parts, fmt.Sprintf("%s of %s read back within 30 days", humanize.Comma(int64(v.ReadBack)), plural(v.Packs, "pack", "packs")))
+	parts := []string{"verify: " + levelText("structure", v.Structure, s), levelText("data", v.Data, s)}
+	if v.Packs > 0 {
+		text := fmt.Sprintf("%s of %s read back within 30 days", humanize.Comma(int64(v.ReadBack)), plural(v.Packs, "pack", "packs"))
+		if v.Coverage != nil {
+			text += ", " + shareText(*v.Coverage) + " of their bytes"
+		}
+		parts = append(parts, text)
 	}
 	switch {
 	case v.Never != nil && *v.Never > 0:
@@ -224,11 +225,37 @@ func (a *app) verifyLine(s *health.Status) string {
 	return strings.Join(parts, "; ")
 }
 
+// levelText says when one level of verification last found the repository whole, and that damage was found since.
+func levelText(name string, l health.Level, s *health.Status) string {
+	age := func(t time.Time) string { return health.Age(s.LookedAt.Sub(t)) + " ago" }
+	if l.Last == nil && l.LastWhole == nil {
+		return name + " never"
+	}
+	found, since := s.FoundSince(l), ""
+	switch {
+	case !found.IsZero():
+		since = ", and the last look, " + age(found) + ", found damage"
+	case s.DamagedSince(l):
+		since = ", and damage was found since"
+	case l.Last.ExitCode != exitOK:
+		since = ", and the last look, " + age(l.Last.At) + ", saw not all"
+	}
+	switch {
+	case l.LastWhole == nil:
+		return name + " never found whole" + since
+	case since == "" && l.Last.At.Equal(*l.LastWhole):
+		return name + " whole " + age(*l.LastWhole)
+	}
+	return name + " last whole " + age(*l.LastWhole) + since
+}
+
 // secondsText returns a measured duration with two or three digits.
 func secondsText(s *float64) string {
 	switch {
 	case s == nil:
 		return "unknown"
+	case *s > 0 && *s < 1:
+		return when.ShortSpan(time.Duration(*s * float64(time.Second)))
 	case *s < 9.95:
 		return fmt.Sprintf("%.1fs", max(*s, 0))
 	case *s >= 60 && *s < 3600:

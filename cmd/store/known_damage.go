@@ -24,9 +24,7 @@ func (a *app) knownDamage(ctx context.Context, r *repo.Repo, snaps []*repo.Snaps
 }
 
 // knownSoon is knownDamage of who does not wait long for it.
-func (a *app) knownSoon(ctx context.Context, r *repo.Repo, snaps []*repo.Snapshot) map[string]health.Found {
-	soon, cancel := context.WithTimeout(ctx, damageWithin)
-	defer cancel()
+func (a *app) knownSoon(ctx, soon context.Context, r *repo.Repo, snaps []*repo.Snapshot) map[string]health.Found {
 	found := a.knownDamage(soon, r, snaps)
 	if soon.Err() != nil && ctx.Err() == nil {
 		a.infof("there are too many reports to see before the restore whether a verification found damage: `store health` says")

@@ -12,6 +12,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"savepoint/internal/when"
 	"savepoint/repo/restore"
 )
 
@@ -133,6 +134,8 @@ func (p *progress) end() {
 // durationText rounds a duration to what a person wants to read.
 func durationText(d time.Duration) string {
 	switch {
+	case d > 0 && d < time.Millisecond:
+		return when.ShortSpan(d)
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < time.Minute:

@@ -243,17 +243,17 @@ func (x *site) violatedInvariant() {
 	if d.Instead == "" || d.Instead == d.Snapshot || len(d.Older) != 1 || !d.Older[0].Good {
 		x.t.Errorf("the backup before is good, and the drill names %q: %+v", d.Instead, d.Older)
 	}
-	s, m := x.seen("ledger", health.Damaged, exitDamage, nagiosCritical, "came back, and failed its probe, in the drill of")
-	if s.UnhealedDamage == nil || s.UnhealedDamage.Snapshot != d.Snapshot {
-		x.t.Errorf("%+v", s.UnhealedDamage)
+	s, m := x.seen("ledger", health.ProbeFailed, exitDamage, nagiosCritical, "came back, and failed its probe, in the drill of")
+	if s.UnhealedDamage != nil || s.FailedProbe == nil || s.FailedProbe.Snapshot != d.Snapshot || s.LastGood == nil || s.LastGood.Snapshot != d.Instead {
+		x.t.Errorf("%+v, %+v, last good %+v", s.UnhealedDamage, s.FailedProbe, s.LastGood)
 	}
-	if x.of(m, "savepoint_drill_unhealed_damage", "ledger") != 1 || x.of(m, "savepoint_drill_last_result", "ledger", "result=damage") != 1 {
-		x.t.Error("the metrics do not say that the drill of the ledger found damage")
+	if x.of(m, "savepoint_drill_unhealed_damage", "ledger") != 0 || x.of(m, "savepoint_drill_failed_probe", "ledger") != 1 || x.of(m, "savepoint_drill_last_result", "ledger", "result=probe_failed") != 1 {
+		x.t.Error("the metrics do not say that the probe of the ledger failed")
 	}
 
 	// A drill that does not ask brings back the same wrong row, and says nothing to the contrary.
 	x.drill(0, "--dataset", "ledger", "--probe", "none")
-	x.seen("ledger", health.Damaged, exitDamage, nagiosCritical, "came back, and failed its probe, in the drill of")
+	x.seen("ledger", health.ProbeFailed, exitDamage, nagiosCritical, "came back, and failed its probe, in the drill of")
 
 	// The row is put right, and the next drill that passes ends the alarm.
 	x.ledger.sql("UPDATE pgbench_accounts SET abalance = abalance - 1 WHERE aid = 1")
@@ -348,7 +348,8 @@ func (x *site) healed() {
 	x.run("health", "--format", "nagios").want(nagiosOK)
 	m := x.export(0)
 	for _, d := range datasets {
-		if x.of(m, "savepoint_drill_unhealed_damage", d) != 0 || x.of(m, "savepoint_drill_runs_total", d, "result=damage") == 0 && d != "logs" {
+		if x.of(m, "savepoint_drill_unhealed_damage", d)+x.of(m, "savepoint_drill_failed_probe", d) != 0 ||
+			x.of(m, "savepoint_drill_runs_total", d, "result=damage")+x.of(m, "savepoint_drill_runs_total", d, "result=probe_failed") == 0 && d != "logs" {
 			x.t.Errorf("%s: the metrics still say damage, or forgot that there was some", d)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"savepoint/repo/storage/s3"
 	"savepoint/repo/tree"
 	"savepoint/verify"
+	"savepoint/verify/drill"
 	"savepoint/verify/health"
 )
 
@@ -68,6 +69,9 @@ func (a *app) runRestore(ctx context.Context, o restoreOptions, argument string)
 
 func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptions) error {
 	choices, err := o.choose(ctx, a, r, o.all)
+	if errors.Is(err, repo.ErrNoSnapshot) {
+		err = a.explainLost(ctx, r, o.selection, err)
+	}
 	if err != nil {
 		var own []string
 		if o.target != "" {
@@ -88,8 +92,13 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 		at := o.moment.UTC()
 		doc.At = &at
 	}
-	found := a.knownSoon(ctx, r, o.found)
+	soon, cancel := context.WithTimeout(ctx, damageWithin)
+	lost := a.lostSoon(ctx, soon, r, o.selection, choices)
+	found := a.knownSoon(ctx, soon, r, o.found)
+	cancel()
 	for i, t := range tasks {
+		tasks[i].lost = lostAfter(lost, o.selection, t.choice.Snapshot)
+		a.warnLost(tasks[i])
 		a.warnFound(t.choice.Snapshot, found)
 		if b := t.choice.Before; b != nil {
 			_, tasks[i].hit = found[b.ID()]
@@ -110,7 +119,8 @@ type task struct {
 	choice repo.Choice
 	place  *wanted // nil: all of it
 	target string
-	hit    bool // the snapshot before it is known to be damaged too
+	hit    bool                // the snapshot before it is known to be damaged too
+	lost   []repo.LostSnapshot // newer ones, which are gone, the newest first
 }
 
 // planRestores finds and checks the targets of all, before anything is fetched.
@@ -153,6 +163,9 @@ func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, t
 		if res != nil {
 			doc.Restores = append(doc.Restores, elementOf(t, res, found))
 			a.reportRestore(t, res, err)
+		}
+		if err == nil && res.ProblemCount == 0 {
+			err = lostError(t)
 		}
 		if err == nil && res.ProblemCount > 0 {
 			err = hinted(fmt.Errorf("snapshot %s is restored into %s, but %s not in all respects as it was", t.choice.Short(), printable(t.target),
@@ -206,9 +219,13 @@ func (a *app) restoreError(t task, res *restore.Result, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, repo.ErrCorrupt) && res != nil && len(res.Damaged) > 0:
+		if res.Lost.All {
+			return &exitError{code: exitDamage, hint: damageHint(t), err: fmt.Errorf("of snapshot %s no file is in %s: the repository lost %s to damage",
+				t.choice.Short(), printable(t.target), drill.TookText(tookOf(res.Lost)))}
+		}
 		return &exitError{code: exitDamage, hint: damageHint(t), err: fmt.Errorf(
 			"snapshot %s is restored into %s without %s, which the repository lost to damage", t.choice.Short(),
-			printable(t.target), plural(len(res.Damaged), "entry", "entries"))}
+			printable(t.target), drill.TookText(tookOf(res.Lost)))}
 	case exitCode(err) == exitInterrupted:
 		return hinted(err, "%s is incomplete: remove it and run the command again. The repository is unharmed.", printable(t.target))
 	case errors.Is(err, restore.ErrSelection):

@@ -20,27 +20,29 @@ type restoreDocument struct {
 }
 
 type restoredElement struct {
-	Snapshot     *snapshotDocument `json:"snapshot"`
-	Target       string            `json:"target"`
-	Path         string            `json:"path,omitempty"`
-	MissingSince time.Time         `json:"may_miss_changes_since"`
-	Before       *snapshotDocument `json:"before,omitempty"`
-	After        *snapshotDocument `json:"after,omitempty"`
-	Clean        *snapshotDocument `json:"newest_complete,omitempty"`
-	Faults       []faultDocument   `json:"faults"`
-	Files        uint64            `json:"files"`
-	Directories  uint64            `json:"directories"`
-	Others       uint64            `json:"others"`
-	HardLinks    uint64            `json:"hard_links"`
-	Bytes        uint64            `json:"bytes"`
-	FetchedBytes uint64            `json:"fetched_bytes"`
-	OwnersKept   uint64            `json:"owners_not_restored"`
-	Seconds      float64           `json:"seconds"`
-	Phases       []phaseDocument   `json:"phases"`
-	ProblemCount uint64            `json:"problem_count"`
-	Problems     []problemDocument `json:"problems"`
-	Torn         []string          `json:"torn"`
-	Damaged      []damageDocument  `json:"damaged"`
+	Snapshot     *snapshotDocument  `json:"snapshot"`
+	Target       string             `json:"target"`
+	Path         string             `json:"path,omitempty"`
+	MissingSince time.Time          `json:"may_miss_changes_since"`
+	Before       *snapshotDocument  `json:"before,omitempty"`
+	After        *snapshotDocument  `json:"after,omitempty"`
+	Clean        *snapshotDocument  `json:"newest_complete,omitempty"`
+	Lost         []verify.LostPoint `json:"lost_recovery_points,omitempty"`
+	Faults       []faultDocument    `json:"faults"`
+	Files        uint64             `json:"files"`
+	Directories  uint64             `json:"directories"`
+	Others       uint64             `json:"others"`
+	HardLinks    uint64             `json:"hard_links"`
+	Bytes        uint64             `json:"bytes"`
+	FetchedBytes uint64             `json:"fetched_bytes"`
+	OwnersKept   uint64             `json:"owners_not_restored"`
+	Seconds      float64            `json:"seconds"`
+	Phases       []phaseDocument    `json:"phases"`
+	ProblemCount uint64             `json:"problem_count"`
+	Problems     []problemDocument  `json:"problems"`
+	Torn         []string           `json:"torn"`
+	Damaged      []damageDocument   `json:"damaged"`
+	Took         *verify.Took       `json:"damage_took,omitempty"`
 }
 
 type phaseDocument struct {
@@ -69,6 +71,7 @@ func elementOf(t task, res *restore.Result, found map[string]health.Found) resto
 		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
 		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},
 	}
+	e.Lost = lostPoints(t.lost)
 	if t.place != nil {
 		e.Path = t.place.original()
 	}
@@ -81,5 +84,12 @@ func elementOf(t task, res *restore.Result, found map[string]health.Found) resto
 	for _, d := range res.Damaged {
 		e.Damaged = append(e.Damaged, damageDocument{d.Path, d.Object, d.Err.Error()})
 	}
+	if len(res.Damaged) > 0 {
+		e.Took = tookOf(res.Lost)
+	}
 	return e
+}
+
+func tookOf(l restore.Loss) *verify.Took {
+	return &verify.Took{Files: l.Files, Bytes: l.Bytes, AtLeast: l.AtLeast, All: l.All}
 }

@@ -28,7 +28,7 @@ func (a *app) choiceLines(o restoreOptions, t task, found map[string]health.Foun
 	line("read from", "%s", when.Format(s.Start(), a.zone))
 	line("read to", "%s", when.Format(s.End(), a.zone))
 	if missing := until.Sub(s.Start()); missing > 0 {
-		line("may be missing", "what changed after %s, up to %s of changes", a.timeText(s.Start()), durationText(missing))
+		line("may be missing", "what changed after %s, up to %s of changes", a.timeText(when.Point(s.Start())), durationText(missing))
 	}
 	if b := t.choice.Before; b != nil {
 		line("before it", "%s, read to %s (%s)", b.Short(), a.endText(b), stateWith(b, found))

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"savepoint/internal/when"
 	"savepoint/repo"
 	"savepoint/repo/restore"
 )
@@ -28,7 +29,7 @@ func folderName(s *repo.Snapshot, withHost bool) string {
 	}
 	const most = 200 // of 255 bytes: the time and a number follow
 	name = strings.ToValidUTF8(name[:min(len(name), most)], "")
-	return name + "-" + wholeSecond(s.End()).UTC().Format(pointLayout)
+	return name + "-" + when.Point(s.End()).UTC().Format(pointLayout)
 }
 
 // newName returns base, or base-2 and so on, that nothing is called yet.

@@ -116,6 +116,9 @@ func cleanWanted(path string) (string, error) {
 // query leaves the path out beside an ID: where then says what that snapshot holds.
 func (s *selection) query() repo.Query {
 	at := s.moment
+	if !at.IsZero() {
+		at = when.Told(at)
+	}
 	if strings.TrimSpace(s.at) == "now" { // the newest, whatever the difference between this clock and the storage's
 		at = time.Time{}
 	}
@@ -167,7 +170,7 @@ func (s *selection) refuseFuture(a *app) error {
 			newest = x.End()
 		}
 	}
-	if s.at == "" || !s.moment.After(wholeSecond(newest)) {
+	if s.at == "" || !s.moment.After(when.Incident(newest)) {
 		return nil
 	}
 	return hinted(usagef("--at: %s has not come yet", when.Format(s.moment, a.zone)), "Without --at the newest snapshot is taken.")

@@ -48,7 +48,7 @@ func (a *app) runVerify(ctx context.Context, w *verifyWords) error {
 		return err
 	}
 	r, err := a.openRepo(ctx)
-	if err != nil {
+	if o.Folder = a.place.bucket == nil; err != nil {
 		return err
 	}
 	bar := &verifyProgress{a: a}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 )
 
@@ -27,11 +28,16 @@ func (a *app) writeHits(b *strings.Builder, d *verify.CheckDocument) {
 	}
 	fmt.Fprintln(b, "\nsnapshots that lose something, newest first:")
 	for _, h := range shown {
-		what := "all of it"
-		if h.FileCount > 0 {
-			what = plural(h.FileCount, "file", "files")
+		what := plural(h.FileCount, "file", "files")
+		switch {
+		case h.All && h.Bytes != nil:
+			what = fmt.Sprintf("all of it (%s, %s)", what, sizeText(*h.Bytes))
+		case h.FileCount == 0: // a manifest
+			what = "all of it, an unknown number of files"
+		case h.AtLeast:
+			what = "at least " + what
 		}
-		fmt.Fprintf(b, "  %.8s  %s  %s: %s\n", h.Snapshot, a.timeText(wholeSecond(h.WindowEnd)), sourceOf(h), what)
+		fmt.Fprintf(b, "  %.8s  %s  %s: %s\n", h.Snapshot, a.timeText(when.Point(h.WindowEnd)), sourceOf(h), what)
 	}
 	if more := d.HitCount - uint64(len(shown)); more > 0 {
 		fmt.Fprintf(b, "  and %s\n", plural(more, "more snapshot", "more snapshots"))

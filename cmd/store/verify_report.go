@@ -77,7 +77,7 @@ func writeFindings(b *strings.Builder, d *verify.CheckDocument) {
 		f := d.Findings[i]
 		fmt.Fprintf(b, "\n%s %s: %s\n  %s\n", f.Harm, f.Code, printable(f.Object), visible(f.Message))
 		if f.Snapshots > 0 {
-			fmt.Fprintf(b, "  needed by %s\n", hitText(f.Snapshots, f.Files))
+			fmt.Fprintf(b, "  needed by %s\n", hitText(f.Snapshots, f.Files, f.AtLeast))
 		}
 		fmt.Fprintf(b, "  next: %s\n", visible(f.Next))
 	}
@@ -99,13 +99,16 @@ func writeFindings(b *strings.Builder, d *verify.CheckDocument) {
 	}
 }
 
-// hitText says how many snapshots and files are meant.
-func hitText(snapshots, files uint64) string {
+// hitText says how many snapshots and files are meant; atLeast: files of folders that are lost come to these.
+func hitText(snapshots, files uint64, atLeast bool) string {
 	if snapshots == 0 && files == 0 {
 		return "no snapshot that is left"
 	}
 	text := plural(snapshots, "snapshot", "snapshots")
-	if files > 0 {
+	switch {
+	case files > 0 && atLeast:
+		text += ", at least " + plural(files, "file", "files")
+	case files > 0:
 		text += ", " + plural(files, "file", "files")
 	}
 	return text

@@ -31,7 +31,7 @@ func verdictText(d *verify.CheckDocument, harm map[verify.Harm]uint64) string {
 	left := leftOut(d)
 	switch {
 	case harm[verify.Loss] > 0:
-		return fmt.Sprintf("DAMAGED: %s; %s hit%s", kindsText(d.ByCode), hitText(d.HitCount, d.FilesHit), left)
+		return fmt.Sprintf("DAMAGED: %s; %s hit%s", kindsText(d.ByCode), hitText(d.HitCount, d.FilesHit, d.HitAtLeast), left)
 	case harm[verify.Risk] > 0 && d.Complete && harm[verify.Unknown] == 0 && d.Scope.OfSnapshots():
 		return fmt.Sprintf("AT RISK: %s; none of these snapshots loses anything%s", kindsText(d.ByCode), left)
 	case harm[verify.Risk] > 0 && d.Complete && harm[verify.Unknown] == 0:

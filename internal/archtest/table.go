@@ -19,11 +19,11 @@ var allowed = map[string][]string{
 
 	"verify":              {"internal/usage"},
 	"verify/check":        {"chunk", "repo", "repo/pack", "repo/record", "repo/storage", "repo/tree", "verify", "internal/adapt", "internal/bytesize", "internal/when"},
-	"verify/health":       {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure", "internal/bytesize", "internal/usage"},
+	"verify/health":       {"repo", "repo/tree", "repo/pack", "repo/record", "verify", "verify/measure", "internal/bytesize", "internal/usage", "internal/when"},
 	"verify/health/send":  {},
 	"verify/health/serve": {"verify/health"},
 	"verify/probe":        {"verify", "internal/bytesize"},
-	"verify/drill":        {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify", "verify/probe"},
+	"verify/drill":        {"chunk", "repo", "repo/pack", "repo/tree", "repo/record", "repo/source", "repo/restore", "verify", "verify/probe", "internal/bytesize", "internal/when"},
 
 	"verify/measure": {},
 

@@ -38,6 +38,14 @@ func Layout(ctx context.Context, snap *repo.Snapshot) ([]Landing, error) {
 	return out, nil
 }
 
+// all returns the counts of a snapshot of which nothing is left out; nil of another.
+func (s Selection) all(snap *repo.Snapshot) *tree.Stats {
+	if s.Sub != "" || s.Want != nil || s.Root != "" && len(snap.Roots) > 1 {
+		return nil
+	}
+	return &snap.Stats
+}
+
 // items finds what is wanted and says where it lands.
 func (s Selection) items(ctx context.Context, src tree.Source, snap *repo.Snapshot) ([]item, error) {
 	if s.Root == "" && len(snap.Roots) != 1 {

@@ -81,8 +81,15 @@ type plan struct {
 
 	order  []uint32 // wants in the order in which they are read
 	totals Plan
+	met    amount
 	rec    *outcome
 	dirs   *dirs
+}
+
+// amount is what was met in trees, by names.
+type amount struct {
+	files, bytes uint64
+	cut          bool // folders were not gone into, which the target did not take
 }
 
 func newPlan(target string, rec *outcome) *plan {

@@ -38,6 +38,8 @@ func Run(ctx context.Context, r *repo.Repo, snap *repo.Snapshot, sel Selection, 
 		_ = j.w.closeAll() // the error that ended the run is the one to tell
 	}
 	j.rec.fill(j.res, j.p.origin)
+	j.p.met.cut = j.p.met.cut || err != nil
+	j.res.Lost = j.rec.loss(&j.p.nodes, j.p.met, sel.all(snap))
 	if err != nil {
 		return j.res, advise(err, j.t.path, j.t.marker)
 	}

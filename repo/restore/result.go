@@ -6,6 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"savepoint/repo"
+	"savepoint/repo/tree"
 )
 
 // maxProblems is how many problems a result lists.
@@ -29,6 +32,22 @@ type Result struct {
 	Torn []string
 	// Damaged lists what could not be restored because the repository is damaged.
 	Damaged []Damage
+	// Lost is how much that is.
+	Lost Loss
+}
+
+// Loss is how much damage took of what was wanted. Files are counted as manifests do: one with several names counts once for each, its bytes too.
+type Loss struct {
+	Files, Bytes uint64
+	// AtLeast says that there is more: folders are lost, and nobody knows what was in them.
+	AtLeast bool
+	// All says that no file of the snapshot came back, which has some.
+	All bool
+}
+
+// Everything is the loss of all of a snapshot.
+func Everything(s *repo.Snapshot) Loss {
+	return Loss{Files: s.Stats.Files, Bytes: s.Stats.FileBytes, All: s.Stats.Files > 0}
 }
 
 // Phase is a part of a run: "index", in which it is found out where trees and chunks lie, "plan", "transfer" or "metadata".
@@ -114,6 +133,32 @@ func (c *outcome) skipped(node uint32) bool {
 	defer c.mu.Unlock()
 	_, ok := c.absent[node]
 	return ok
+}
+
+// loss adds up what is damaged. met is what was met of the snapshot in its trees, all is what its manifest counts; all nil: not all of the
+// snapshot was wanted.
+func (c *outcome) loss(nodes *slab[node], met amount, all *tree.Stats) Loss {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var l Loss
+	folders := false
+	for i := range c.damaged {
+		switch n := nodes.at(i); n.kind {
+		case tree.File:
+			l.Files, l.Bytes = l.Files+1, l.Bytes+n.size
+		case tree.Directory:
+			folders = true
+		}
+	}
+	switch {
+	case !folders:
+	case all == nil || met.cut || met.files > all.Files || met.bytes > all.FileBytes:
+		l.AtLeast = true
+	default: // what was not met was in them
+		l.Files, l.Bytes = l.Files+all.Files-met.files, l.Bytes+all.FileBytes-met.bytes
+	}
+	l.All = all != nil && !l.AtLeast && l.Files > 0 && l.Files == all.Files
+	return l
 }
 
 func (c *outcome) progress() Progress {

@@ -217,6 +217,7 @@ func (w *walker) add(ctx context.Context, open *openDir, parent uint32, name str
 		}
 		if err := mkdir(open, name); err != nil {
 			n.flags |= flagDamaged
+			w.p.met.cut = true
 			return w.p.missing(i, "create directory and all beneath it", err)
 		}
 		w.p.totals.Directories++
@@ -226,6 +227,9 @@ func (w *walker) add(ctx context.Context, open *openDir, parent uint32, name str
 	i, n, err := w.p.addNode(parent, name, e)
 	if err != nil {
 		return err
+	}
+	if e.Type == tree.File {
+		w.p.met.files, w.p.met.bytes = w.p.met.files+1, w.p.met.bytes+e.Size
 	}
 	if e.Link != nil && w.linked(i, n, e) {
 		w.p.totals.HardLinks++

@@ -16,6 +16,7 @@ type bill struct {
 	hits      []verify.Hit // newest first
 	hitCount  uint64
 	filesHit  uint64
+	atLeast   bool            // of filesHit
 	hit       map[string]bool // snapshots that lose something, by object name
 	gone      map[cause]bool  // packs that are missing, and of which nothing else is known to be wrong: those of prune's
 	uncounted bool            // folders lie too deep in each other to be walked
@@ -42,7 +43,10 @@ func (t *toll) needed() bool {
 	return t != nil && t.lost.snapshots+t.weak.snapshots+t.unseen.snapshots > 0
 }
 
-type tally struct{ snapshots, files uint64 }
+type tally struct {
+	snapshots, files uint64
+	atLeast          bool // folders are among them
+}
 
 func (t *tally) add(files uint64) {
 	t.snapshots++
@@ -83,6 +87,7 @@ type share struct {
 	causes map[cause]*[lost + 1]uint64
 	losing uint64
 	here   bool // the part itself is lost, or what it says cannot be used
+	below  bool // so is a part of a directory in it
 }
 
 // charge adds so many files with what was met in them.
@@ -121,4 +126,5 @@ func (s *share) add(other *share) {
 		}
 	}
 	s.losing = plus(s.losing, other.losing)
+	s.below = s.below || other.here || other.below
 }

@@ -33,8 +33,8 @@ func (c *chains) add(rep *repo.StoredReport) {
 const forkNext = "nothing can be done about reports that are written; a machine that was cloned together with its cache makes such forks: " +
 	"delete the cache of the clone"
 
-// faults returns what is wrong with the chains, and with the heads of chains that snapshots name.
-func (c *chains) faults(snaps []*repo.Snapshot) []verify.Finding {
+// faults returns what is wrong with the chains, and with the heads of chains that snapshots name. putBack says how an object comes back.
+func (c *chains) faults(snaps []*repo.Snapshot, putBack string) []verify.Finding {
 	slices.SortFunc(c.links, func(a, b link) int {
 		return cmp.Or(bytes.Compare(a.writer[:], b.writer[:]), cmp.Compare(a.seq, b.seq), cmp.Compare(a.name, b.name))
 	})

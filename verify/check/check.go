@@ -28,6 +28,8 @@ type Options struct {
 	Now func() time.Time
 	// Run is the ID of the run, and Program the program's version, for the document.
 	Run, Program string
+	// Folder says that the repository lies in a folder, where what is lost comes back in other ways than in a bucket.
+	Folder bool
 	// Host is the one in whose name the report is stored.
 	Host string
 	// Temp is the folder for what does not fit into memory; empty is the system's.

@@ -30,8 +30,16 @@ const (
 	CodeNotOurs        verify.Code = "not-ours"
 )
 
-// versionHint says how a bucket brings objects back.
-const versionHint = "a bucket with versioning brings back what was overwritten or deleted: docs/guide/minio.md"
+// undo says how objects come back, in a bucket and in a folder.
+const (
+	undoBucket = "put it back from a replica, a copy or an earlier version of the object; a bucket with versioning brings back what was overwritten or deleted: docs/guide/minio.md"
+	undoFolder = "put it back with its times, as cp -p does, from a replica, a copy of the folder or a snapshot of its file system: docs/guide/night.md"
+)
 
 // putBack is what is left to do for an object that nothing else holds.
-const putBack = "put it back from a replica, a copy or an earlier version of the object; " + versionHint
+func (c *checker) putBack() string {
+	if c.o.Folder {
+		return undoFolder
+	}
+	return undoBucket
+}

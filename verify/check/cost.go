@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"savepoint/repo"
@@ -44,13 +45,35 @@ func (c *checker) walkCost(ctx context.Context) error {
 				return err
 			}
 		}
-		c.bill.enter(s, &all, paths.list)
+		c.bill.enter(s, &all, w.rootsLost(s), paths.list)
 	}
 	return nil
 }
 
-// enter enters a snapshot's part in the bill.
-func (b *bill) enter(s *repo.Snapshot, all *share, paths []string) {
+// rootsLost reports whether no root of a snapshot has a list that can be read: then all its files are lost, as the manifest counts them.
+func (w *costWalk) rootsLost(s *repo.Snapshot) bool {
+	for i := range s.Roots {
+		e := &s.Roots[i].Entry
+		if e.Type != tree.Directory {
+			return false
+		}
+		for n := range e.Content {
+			p := part{el: e.Content[n], limit: tree.Limit(e.Content, n, ""), kind: tree.Directory}
+			if top := w.shares[w.c.pages.claimOf(&p)]; top == nil || !top.here {
+				return false
+			}
+		}
+	}
+	return s.Stats.Files > 0
+}
+
+// enter enters a snapshot's part in the bill. everything says that all its files are lost.
+func (b *bill) enter(s *repo.Snapshot, all *share, everything bool, paths []string) {
+	hit := verify.Hit{Snapshot: s.ID(), Dataset: s.Dataset, Host: s.Host, WindowStart: s.Start().UTC(), WindowEnd: s.End().UTC(), FileCount: all.losing, Paths: paths}
+	if everything {
+		hit.FileCount, hit.All, hit.Bytes = max(all.losing, min(s.Stats.Files, math.MaxInt64)), true, &s.Stats.FileBytes
+	}
+	hit.AtLeast = !everything && all.below
 	for at, n := range all.causes {
 		t := b.toll(at)
 		weakly := plus(plus(n[weak], n[condemnedOnly]), n[voidOnly])
@@ -59,7 +82,12 @@ func (b *bill) enter(s *repo.Snapshot, all *share, paths []string) {
 			t.late.add(plus(plus(n[lost], n[unseen]), weakly))
 			continue
 		case n[lost] > 0:
-			t.lost.add(n[lost])
+			t.lost.atLeast = t.lost.atLeast || hit.AtLeast
+			if everything {
+				t.lost.add(hit.FileCount)
+			} else {
+				t.lost.add(n[lost])
+			}
 			if source := s.Source(); !slices.Contains(t.sources, source) {
 				t.sources = append(t.sources, source)
 			}
@@ -74,10 +102,9 @@ func (b *bill) enter(s *repo.Snapshot, all *share, paths []string) {
 		return
 	}
 	b.hit[s.Name] = true
-	b.filesHit = plus(b.filesHit, all.losing)
+	b.filesHit, b.atLeast = plus(b.filesHit, hit.FileCount), b.atLeast || hit.AtLeast
 	if b.hitCount++; len(b.hits) < verify.MaxListed {
-		b.hits = append(b.hits, verify.Hit{Snapshot: s.ID(), Dataset: s.Dataset, Host: s.Host, WindowStart: s.Start().UTC(),
-			WindowEnd: s.End().UTC(), FileCount: all.losing, Paths: paths})
+		b.hits = append(b.hits, hit)
 	}
 }
 

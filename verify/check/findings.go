@@ -100,7 +100,7 @@ func (c *checker) document(ctx context.Context, stopped error) *verify.CheckDocu
 	}
 	c.judge()
 	d := &verify.CheckDocument{Complete: stopped == nil, Began: c.x.Began.UTC(), Level: "structure", Structure: c.counts, ReadBack: c.readBack.ReadBack,
-		Findings: c.findings.sorted(), Hit: c.bill.hits, HitCount: c.bill.hitCount, FilesHit: c.bill.filesHit, Marked: c.marks.Names,
+		Findings: c.findings.sorted(), Hit: c.bill.hits, HitCount: c.bill.hitCount, FilesHit: c.bill.filesHit, HitAtLeast: c.bill.atLeast, Marked: c.marks.Names,
 		Program: c.o.Program, Run: c.o.Run}
 	d.Scope = c.scopeDocument()
 	if c.read && !c.o.ReadData.IsZero() {

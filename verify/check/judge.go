@@ -47,7 +47,7 @@ func (c *checker) judge() {
 func (c *checker) harmed(f verify.Finding, t *toll, otherwise verify.Harm) verify.Finding {
 	switch {
 	case t != nil && t.lost.snapshots > 0:
-		f.Harm, f.Snapshots, f.Files = verify.Loss, t.lost.snapshots, t.lost.files
+		f.Harm, f.Snapshots, f.Files, f.AtLeast = verify.Loss, t.lost.snapshots, t.lost.files, t.lost.atLeast
 		_, isPack := parsePack(f.Object)
 		f.Next = c.afterLoss(t.sources, !isPack) // a mark makes every backup look chunks up
 	case t != nil && t.weak.snapshots > 0:
@@ -76,7 +76,7 @@ func (c *checker) judgeSnapshots() {
 	for _, o := range c.objects.lost {
 		id := o.Name[strings.LastIndexByte(o.Name, '-')+1:]
 		source := c.objects.sources[folderOf(o.Name)]
-		next := putBack
+		next := c.putBack()
 		if source != "" {
 			next = c.afterLoss([]string{source}, false)
 		}
@@ -88,7 +88,8 @@ func (c *checker) judgeSnapshots() {
 		c.findings.add(f)
 		dataset, host := splitSource(source)
 		start := startOf(o.Name)
-		hit := verify.Hit{Snapshot: id, Dataset: dataset, Host: host, WindowStart: start, WindowEnd: start, Paths: []string{}}
+		hit := verify.Hit{Snapshot: id, Dataset: dataset, Host: host, WindowStart: start, WindowEnd: start, Paths: []string{}, All: true, AtLeast: true}
+		c.bill.atLeast = true
 		if c.bill.hitCount++; len(c.bill.hits) < verify.MaxListed {
 			c.bill.hits = append(c.bill.hits, hit)
 		}
@@ -198,7 +199,7 @@ func (c *checker) judgeSegments() {
 					c.findings.add(c.beside(f))
 					continue
 				}
-				f.Next = "nothing is lost, and the next backups store again what only it located; " + putBack
+				f.Next = "nothing is lost, and the next backups store again what only it located; " + c.putBack()
 				if s.marked {
 					f.Harm, f.Next = verify.Note, "nothing: backups do not rely on it, and restores do not need it"
 				}

@@ -80,7 +80,7 @@ func (c *checker) healing(source string, full bool) string {
 		}
 	}
 	if newest == nil {
-		return putBack
+		return c.putBack()
 	}
 	words := []string{"backup"}
 	if full {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,20 +21,20 @@ type objects struct {
 	unread    []string          // manifests that the store does not give
 	sources   map[string]string // by the folder of their snapshots
 	reports   []*repo.StoredReport
-	published map[string]*record.Report // of backups, by the snapshot that each published and that is not listed
+	losses    *repo.Losses // of what reports of backups say was published
 	chains    chains
 }
 
 // takeListed takes in what was read when the repository was listed.
 func (c *checker) takeListed() {
 	for _, s := range c.x.Condemned {
-		c.small(CodeCondemned, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+		c.small(CodeCondemned, verify.Risk, s.Object, "backups store everything again until it is whole; "+c.putBack())
 	}
 	for _, s := range c.x.Gone {
 		c.small(CodeCondemned, verify.Note, s.Object, "nothing: a later prune removes it")
 	}
 	for _, s := range c.x.Marks {
-		c.small(CodeMark, verify.Risk, s.Object, "backups store everything again until it is whole; "+putBack)
+		c.small(CodeMark, verify.Risk, s.Object, "backups store everything again until it is whole; "+c.putBack())
 	}
 	c.takeSnapshots()
 }
@@ -49,9 +48,9 @@ func (c *checker) lookAtObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.small(CodeConfig, verify.Risk, config, "nothing is lost: everything is read with the copy in the key slot, and nothing is written until config is whole; "+putBack)
+	c.small(CodeConfig, verify.Risk, config, "nothing is lost: everything is read with the copy in the key slot, and nothing is written until config is whole; "+c.putBack())
 	if err := c.x.Keys(ctx, func(o repo.Object) error {
-		c.small(CodeKeySlot, verify.Risk, o, "its secret opens the repository no more: make sure that another one does, as with "+c.o.Command("key", "list")+"; "+putBack)
+		c.small(CodeKeySlot, verify.Risk, o, "its secret opens the repository no more: make sure that another one does, as with "+c.o.Command("key", "list")+"; "+c.putBack())
 		return nil
 	}); err != nil {
 		return err
@@ -107,7 +106,7 @@ func (c *checker) small(code verify.Code, harm verify.Harm, o repo.Object, next 
 
 // takeSnapshots takes in the manifests.
 func (c *checker) takeSnapshots() {
-	c.objects.sources = map[string]string{}
+	c.objects.sources, c.objects.losses = map[string]string{}, c.x.Losses()
 	for _, s := range c.x.Snapshots {
 		c.o.Events.step(1)
 		if s.Unread != nil {
@@ -158,33 +157,19 @@ func (c *checker) takePublished(rep *record.Report) {
 	if !c.o.Scope.wantsSource(rep.Dataset, rep.Host) {
 		return
 	}
-	if listed, forgotten := c.x.ListedSnapshot(rep.Manifest); listed || forgotten {
-		return
-	}
-	if c.objects.published == nil {
-		c.objects.published = map[string]*record.Report{}
-	}
-	c.objects.published[rep.Manifest] = rep
+	c.objects.losses.Take(rep)
 }
 
 // lookForPublished finds snapshots that a backup's report says were published, that are gone, and that nobody forgot: what they held may be nowhere
 // else.
 func (c *checker) lookForPublished(ctx context.Context) error {
-	if len(c.objects.published) == 0 {
-		return nil
+	lost, err := c.objects.losses.Find(ctx)
+	for _, s := range lost {
+		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: s.Name, Harm: verify.Loss, Snapshots: 1,
+			Message: fmt.Sprintf("a backup of %s@%s published it at %s; it is gone, and nobody forgot it", s.Dataset, s.Host, s.Published.Format(time.RFC3339)),
+			Next:    c.putBack() + ". What other snapshots there are: " + c.o.Command("snapshots", "--dataset", s.Dataset, "--host", s.Host)})
 	}
-	names, err := c.x.Vanished(ctx, slices.Sorted(maps.Keys(c.objects.published)))
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		rep := c.objects.published[name]
-		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: name, Harm: verify.Loss, Snapshots: 1,
-			Message: fmt.Sprintf("a backup of %s@%s published it at %s; it is gone, and nobody forgot it", rep.Dataset, rep.Host,
-				time.Unix(0, rep.Published).UTC().Format(time.RFC3339)),
-			Next: putBack + ". What other snapshots there are: " + c.o.Command("snapshots", "--dataset", rep.Dataset, "--host", rep.Host)})
-	}
-	return nil
+	return err
 }
 
 // lookForGaps notes snapshots that are gone although nobody forgot them: each names the one of its source before it. Interrupted
@@ -193,7 +178,7 @@ func (c *checker) lookForGaps(ctx context.Context) error {
 	after := map[string]*repo.Snapshot{}
 	var names []string
 	for _, s := range c.objects.snapshots {
-		if s.Prev == "" || after[s.Prev] != nil || c.objects.published[s.Prev] != nil {
+		if s.Prev == "" || after[s.Prev] != nil || c.objects.losses.Reported(s.Prev) {
 			continue
 		}
 		if listed, forgotten := c.x.ListedSnapshot(s.Prev); listed || forgotten || !c.recent(s.Prev) {
@@ -213,7 +198,7 @@ func (c *checker) lookForGaps(ctx context.Context) error {
 		s := after[name]
 		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: name, Harm: verify.Note,
 			Message: fmt.Sprintf("snapshot %s of %s names it as the one before it; it is gone, and nobody forgot it", s.Short(), s.Source()),
-			Next:    "if nobody deleted it on purpose, " + putBack})
+			Next:    "if nobody deleted it on purpose, " + c.putBack()})
 	}
 	return nil
 }
@@ -240,7 +225,7 @@ func (c *checker) lookAtReports(ctx context.Context) error {
 	for range 2 {
 		err := c.x.Reports(ctx, func(name string) bool { return known[name] }, func(rep repo.Inspected[repo.StoredReport]) error {
 			known[rep.Name] = true
-			c.small(CodeReport, verify.Risk, rep.Object, "no data is lost, but what this run was is not known any more; "+putBack+", or delete it")
+			c.small(CodeReport, verify.Risk, rep.Object, "no data is lost, but what this run was is not known any more; "+c.putBack()+", or delete it")
 			if rep.Value == nil {
 				c.objects.chains.unread++
 				return nil
@@ -257,10 +242,10 @@ func (c *checker) lookAtReports(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.o.Scope.OfSnapshots() || len(c.objects.chains.faults(c.objects.snapshots)) == 0 {
+		if c.o.Scope.OfSnapshots() || len(c.objects.chains.faults(c.objects.snapshots, c.putBack())) == 0 {
 			return nil
 		}
 	}
-	c.findings.add(c.objects.chains.faults(c.objects.snapshots)...)
+	c.findings.add(c.objects.chains.faults(c.objects.snapshots, c.putBack())...)
 	return nil
 }

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"savepoint/repo"
@@ -12,6 +14,8 @@ import (
 type standing struct {
 	Packs, Remaining, Never uint64     // Remaining is the bytes of those that this run did not read
 	Oldest                  *time.Time // none while some pack never was read
+	Bytes                   uint64     // of all
+	Days                    []verify.ReadDay
 }
 
 // count says how the packs stand after this run: all, and those that are covered.
@@ -29,6 +33,7 @@ func (res *readResult) count(packs, covered []repo.IndexedPack, l ledger) {
 	}
 	all := l.stand(packs, now, out)
 	res.Never, res.Oldest, res.Remaining = all.Never, all.Oldest, all.Remaining
+	res.PackBytes, res.Days = all.Bytes, all.Days
 	res.part = all
 	if len(covered) < len(packs) {
 		res.part = l.stand(covered, now, out)
@@ -39,12 +44,14 @@ func (res *readResult) count(packs, covered []repo.IndexedPack, l ledger) {
 func (l ledger) stand(packs []repo.IndexedPack, now map[pack.ID]int64, out map[pack.ID]bool) standing {
 	var t standing
 	var oldest *int64
+	days := map[int64]uint64{}
 	for i := range packs {
 		p := &packs[i]
 		if out[p.ID] {
 			continue
 		}
 		t.Packs++
+		t.Bytes += uint64(p.Size)
 		at, read := now[p.ID]
 		known := read
 		if !read {
@@ -53,15 +60,33 @@ func (l ledger) stand(packs []repo.IndexedPack, now map[pack.ID]int64, out map[p
 		}
 		if !known {
 			t.Never++
-		} else if oldest == nil || at < *oldest {
+			continue
+		}
+		days[dayOf(at)] += uint64(p.Size)
+		if oldest == nil || at < *oldest {
 			oldest = &at
 		}
 	}
+	t.Days = listDays(days)
 	if oldest != nil && t.Never == 0 {
 		at := time.Unix(0, *oldest).UTC()
 		t.Oldest = &at
 	}
 	return t
+}
+
+// dayOf returns the midnight before a time, both in nanoseconds.
+func dayOf(at int64) int64 { return time.Unix(0, at).UTC().Truncate(24 * time.Hour).UnixNano() }
+
+// listDays returns the newest days, newest first.
+func listDays(days map[int64]uint64) []verify.ReadDay {
+	var out []verify.ReadDay
+	for _, at := range slices.Backward(slices.Sorted(maps.Keys(days))) {
+		if len(out) < verify.MaxDays {
+			out = append(out, verify.ReadDay{At: time.Unix(0, at).UTC(), Bytes: days[at]})
+		}
+	}
+	return out
 }
 
 // packs returns how many of the packs a budget of bytes has room for: one at least, so that each run gets on.

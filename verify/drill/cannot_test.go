@@ -77,6 +77,9 @@ func TestCouldNotRun(t *testing.T) {
 			if strings.Contains(err.Error(), restore.IncompleteMarker) {
 				t.Errorf("it speaks of a target that is gone: %v", err)
 			}
+			if d.RTO.Seconds != 0 || d.RPO.Seconds != 0 || d.Recovered != verify.NotKnown {
+				t.Errorf("nothing was measured: %+v, %+v", d.RTO, d.RPO)
+			}
 			w.faults.Arm()
 			rep, same := w.report()
 			if (rep != nil) != tt.report {

@@ -112,6 +112,17 @@ func (x *run) restored(res *restore.Result) {
 	}
 }
 
+// took notes how much damage took of a snapshot.
+func (x *run) took(res *restore.Result) {
+	if res != nil && len(res.Damaged) > 0 {
+		x.doc.Took = tookOf(res.Lost)
+	}
+}
+
+func tookOf(l restore.Loss) *verify.Took {
+	return &verify.Took{Files: l.Files, Bytes: l.Bytes, AtLeast: l.AtLeast, All: l.All}
+}
+
 // lost notes something that damage took.
 func (x *run) lost(name string, err error) {
 	x.doc.DamagedCnt++
@@ -213,7 +224,7 @@ func (x *run) report(ctx context.Context) error {
 			short.Listed, short.Damaged = short.Listed[:min(most, len(short.Listed))], short.Damaged[:min(most, len(short.Damaged))]
 			d.Loss = &short
 		}
-		d.Older = shortened(d.Older, most)
+		d.Older, d.LostPoints = shortened(d.Older, most), d.LostPoints[:min(most, len(d.LostPoints))]
 		d.Damaged, d.Compared.Differences = d.Damaged[:min(most, len(d.Damaged))], d.Compared.Differences[:min(most, len(d.Compared.Differences))]
 		document, err = verify.Encode(&d)
 	}

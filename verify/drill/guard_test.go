@@ -27,7 +27,7 @@ func TestDiskFillsUp(t *testing.T) {
 		says   string
 	}{
 		{"others take as much as was to spare", 33 << 20, 100, 0, ""},
-		{"others take more", 31 << 20, 100, 0, "31.0 MiB are free where the scratch folder "},
+		{"others take more", 31 << 20, 100, 0, "31 MiB are free where the scratch folder "},
 		{"others make files", begin, 30, 0, "can take 30 more files, and it leaves 32 to others"},
 		{"others take some, the probe less", begin - 40<<20, 100, 1 << 20, ""},
 		{"the probe writes and writes", begin - 40<<20, 100, 20 << 20, "has grown to 2"},

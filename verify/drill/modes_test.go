@@ -69,6 +69,9 @@ func TestFallBack(t *testing.T) {
 	if !errors.Is(err, drill.ErrDamage) || d.Snapshot != newest.ID() || d.DamagedCnt != 1 || len(d.Older) != 2 || d.Older[0].Good || d.Older[0].DamagedCnt != 1 || !d.Older[1].Good {
 		t.Fatalf("%v, %+v", err, d)
 	}
+	if d.Recovered != verify.Yes || d.RTO.Seconds <= 0 || d.Took == nil || d.Older[0].Took == nil || d.Older[1].Took != nil {
+		t.Errorf("%+v, took %+v", d.RTO, d.Took)
+	}
 	last := d.Older[1]
 	if last.Compared.Files != 2 || last.Compared.DifferenceCount != 0 || last.Restored.Bytes != 3<<20+8 || last.Snapshot == newest.ID() {
 		t.Errorf("%+v", last)
@@ -110,6 +113,9 @@ func TestNothingWhole(t *testing.T) {
 	w.later()
 	w.spoil(nil)
 	d, _ := w.run(w.options(), verify.Damage, 4)
+	if d.Recovered != verify.No || d.RTO.Seconds != 0 || d.RPO.Seconds != 0 || d.RPO.Since != nil || d.Instead != "" {
+		t.Errorf("nothing was recovered: %+v, %+v", d.RTO, d.RPO)
+	}
 	if len(d.Older) != 1 || d.Older[0].Good || !strings.Contains(strings.Join(d.Reasons, " "), "The one older snapshot that was tried will not do") {
 		t.Errorf("%+v", d)
 	}

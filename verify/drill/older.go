@@ -146,7 +146,7 @@ func older(snaps []*repo.Snapshot, than *repo.Snapshot) []*repo.Snapshot {
 // tried is what a document says of an older snapshot.
 func tried(d *verify.DrillDocument, took time.Duration) verify.Older {
 	o := verify.Older{Snapshot: d.Snapshot, WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, Complete: d.Complete == verify.Yes,
-		Good: !lossy(d) && !probeFailed(d), Restored: d.Restored, Compared: d.Compared, Damaged: d.Damaged, DamagedCnt: d.DamagedCnt, Seconds: took.Seconds()}
+		Good: !lossy(d) && !probeFailed(d), Restored: d.Restored, Compared: d.Compared, Damaged: d.Damaged, DamagedCnt: d.DamagedCnt, Took: d.Took, Seconds: took.Seconds()}
 	if d.Probe != nil {
 		short := *d.Probe
 		short.Output = short.Output[max(0, len(short.Output)-mostOutput):]

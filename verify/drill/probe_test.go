@@ -57,8 +57,15 @@ func TestProbe(t *testing.T) {
 			for _, p := range d.RTO.Phases {
 				sum += p.Seconds
 			}
-			if len(d.RTO.Phases) != 8 || d.RTO.Phases[7].Seconds <= 0 || sum < d.RTO.Seconds-1e-6 || sum > d.RTO.Seconds+1e-6 || d.RTO.Seconds < d.Probe.Seconds {
+			want := sum
+			if tt.verdict == verify.Damage { // nothing that will do came back
+				want = 0
+			}
+			if len(d.RTO.Phases) != 8 || d.RTO.Phases[7].Seconds <= 0 || want < d.RTO.Seconds-1e-6 || want > d.RTO.Seconds+1e-6 || sum < d.Probe.Seconds {
 				t.Errorf("%+v, probe %f s", d.RTO, d.Probe.Seconds)
+			}
+			if (d.Recovered == verify.Yes) != (tt.verdict == verify.Pass) || (d.RPO.Seconds > 0) != (tt.verdict == verify.Pass) {
+				t.Errorf("recovered: %v, RPO %+v", d.Recovered, d.RPO)
 			}
 			if _, stored := w.report(); stored == nil || stored.Verdict != tt.verdict || stored.Probe == nil || stored.Probe.Result != tt.result {
 				t.Errorf("reported %+v", stored)

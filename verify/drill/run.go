@@ -38,8 +38,10 @@ type run struct {
 	res     *restore.Result
 	in      string // ID of the snapshot that was restored last
 	cannot  error  // why the drill did not come to its end
-	refused error  // what ended it without a document
-	late    error  // what went wrong after the verdict was known
+
+	recovered bool  // the snapshot that was wanted came back, and will do
+	refused   error // what ended it without a document
+	late      error // what went wrong after the verdict was known
 }
 
 // Run drills. It returns a document unless the repository could not be opened, the command line does not say which source is meant, or
@@ -87,7 +89,7 @@ func (x *run) enter() error {
 	if err != nil {
 		return err
 	}
-	x.scratch = s
+	x.scratch, x.doc.Leaks = s, uint64(removed+len(notices))
 	for _, n := range notices {
 		x.o.Events.Notice(n.Error())
 	}
@@ -168,18 +170,24 @@ func (x *run) drill(ctx context.Context) {
 func (x *run) recover(ctx context.Context) error {
 	choice, err := x.choose(ctx)
 	x.watch.lap("select")
-	if err != nil || x.refused != nil {
+	switch {
+	case errors.Is(err, repo.ErrNoSnapshot) && x.refused == nil:
+		return errors.Join(err, x.lostPoints(ctx, nil))
+	case err != nil || x.refused != nil:
 		return err
 	}
 	manifests := x.doc.DamagedCnt // newer ones, which damage took: this one is what is tried instead
-	if err := x.attempt(ctx, choice); err != nil {
-		return err
+	err = x.attempt(ctx, choice)
+	if lookErr := x.lostPoints(ctx, choice.Snapshot); err != nil || lookErr != nil {
+		return errors.Join(err, lookErr)
 	}
 	if err := x.against(ctx, choice.Snapshot); err != nil {
 		return err
 	}
+	lossy := x.doc.DamagedCnt > manifests || x.doc.Compared.DifferenceCount > 0
+	x.recovered = !lossy && !probeFailed(x.doc)
 	switch {
-	case x.doc.DamagedCnt > manifests || x.doc.Compared.DifferenceCount > 0:
+	case lossy:
 		return x.fallBack(ctx, choice.Snapshot)
 	case probeFailed(x.doc) && x.o.FindLastGood:
 		return x.lastGood(ctx, choice.Snapshot)
@@ -282,12 +290,14 @@ func (x *run) restore(ctx context.Context, s *repo.Snapshot) error {
 	x.watch.lap("metadata")
 	x.res = res
 	x.restored(res)
+	x.took(res)
 	switch {
 	case err == nil:
 	case errors.Is(err, repo.ErrCorrupt) && ctx.Err() == nil:
 		if res == nil || len(res.Damaged) == 0 { // nothing was begun, or it ended there
 			x.res = nil
 			x.lost("", err)
+			x.doc.Took = tookOf(restore.Everything(s))
 		}
 	default:
 		return unadvised(err)
@@ -371,11 +381,27 @@ func (x *run) settle() {
 	}
 	d.RTO.Judged, d.RTO.Met, d.RPO.Judged, d.RPO.Met = j.rtoJudged, j.rtoMet, j.rpoJudged, j.rpoMet
 	d.Reasons = append([]string{}, j.reasons...)
+	x.measured()
 	if late := x.late; late != nil {
 		x.late = nil
 		x.later(late)
 	}
 	x.proveKit()
+}
+
+// measured takes out of the document what was not measured: there is no recovery time, and no age of data, when nothing that will do came back.
+func (x *run) measured() {
+	d := x.doc
+	back := x.recovered || d.Instead != ""
+	switch {
+	case d.Verdict == verify.CouldNotRun:
+	case back:
+		d.Recovered = verify.Yes
+		return
+	case x.cannot == nil:
+		d.Recovered = verify.No
+	}
+	d.RTO.Seconds, d.RPO.Seconds, d.RPO.Since = 0, 0, nil
 }
 
 // proveKit notes that the recovery kit works: it opened the repository, and what is restored was opened with it. Whether all of that was whole

@@ -312,9 +312,23 @@ func TestTreesLost(t *testing.T) {
 			w.st.Replace(name, bytes.Repeat([]byte{7}, 1000))
 		}
 	}
-	d, _ := w.run(w.options(), verify.Damage, 4)
+	d, err := w.run(w.options(), verify.Damage, 4)
 	if d.DamagedCnt == 0 || len(d.Damaged) == 0 {
 		t.Errorf("%+v", d)
+	}
+	all := verify.Took{Files: 2, Bytes: 3<<20 + 8, All: true}
+	if d.Took == nil || *d.Took != all {
+		t.Errorf("damage took %+v, want %+v", d.Took, all)
+	}
+	const says = "all of it (2 files, 3.0 MiB)"
+	if line := drill.Line(d, time.UTC); !strings.HasSuffix(line, ", "+says+" lost in the repository; nothing that will do was recovered, so no RTO and no RPO") || !strings.Contains(err.Error(), "took "+says) {
+		t.Errorf("%s\n%v", line, err)
+	}
+	if d.Recovered != verify.No || d.RTO.Seconds != 0 || d.RPO.Seconds != 0 || d.RPO.Since != nil || len(d.RTO.Phases) == 0 {
+		t.Errorf("%+v, %+v", d.RTO, d.RPO)
+	}
+	if b, err := verify.Encode(d); err != nil || bytes.Contains(b, []byte(`"rto":{"seconds"`)) || bytes.Contains(b, []byte(`"rpo":{"seconds"`)) || !bytes.Contains(b, []byte(`"recovered":false`)) {
+		t.Errorf("%s, %v", b, err)
 	}
 }
 

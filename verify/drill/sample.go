@@ -6,7 +6,9 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
+	"savepoint/internal/bytesize"
 	"savepoint/repo"
 	"savepoint/repo/tree"
 )
@@ -79,5 +81,9 @@ func (s Sample) text() string {
 	case s.Share > 0:
 		return strconv.FormatFloat(100*s.Share, 'g', 4, 64) + "%"
 	}
-	return strconv.FormatUint(s.Bytes, 10) + "B"
+	text := bytesize.Format(int64(min(s.Bytes, math.MaxInt64)))
+	if strings.Trim(text, "0123456789") == "" {
+		text += "B"
+	}
+	return text
 }

@@ -220,7 +220,7 @@ func TestCheckSpace(t *testing.T) {
 		{restore.Plan{}, ""},
 		{restore.Plan{Bytes: 900 << 20, Files: 100}, ""},
 		{restore.Plan{Bytes: 900 << 20, Holes: 1 << 50}, ""},
-		{restore.Plan{Bytes: free}, "84.5 MiB are missing"},
+		{restore.Plan{Bytes: free}, "84 MiB are missing"},
 		{restore.Plan{Bytes: free - 65<<20}, "missing"}, // what is spared
 		{restore.Plan{Bytes: 1<<64 - 1, Files: 1<<64 - 1}, "missing"},
 		{restore.Plan{Files: 436}, ""},

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 )
 
-// Line returns what a drill came to in one line. Times are shown in zone, in whole seconds that have passed, as the incident's is: else a
-// backup could seem to be of after it.
+// Line returns what a drill came to in one line. Times are shown in zone.
 func Line(d *verify.DrillDocument, zone *time.Location) string {
 	var b strings.Builder
 	b.WriteString(string(d.Verdict))
@@ -18,7 +18,7 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		fmt.Fprintf(&b, ": %s", sourceText(d))
 	}
 	if d.Snapshot != "" {
-		fmt.Fprintf(&b, " of %s", d.WindowEnd.In(zone).Format("2006-01-02 15:04:05 MST"))
+		fmt.Fprintf(&b, " of %s", when.Point(d.WindowEnd).In(zone).Format("2006-01-02 15:04:05 MST"))
 	}
 	switch d.Verdict {
 	case verify.CouldNotRun:
@@ -28,8 +28,11 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		return b.String()
 	case verify.Damage:
 		var what []string
+		if n := uint64(len(d.LostPoints)); n > 0 {
+			what = append(what, count(n, "recovery point", "recovery points")+" lost")
+		}
 		if n := d.DamagedCnt; n > 0 {
-			what = append(what, fmt.Sprintf("%d lost in the repository", n))
+			what = append(what, lostText(d))
 		}
 		if n := d.Compared.DifferenceCount; n > 0 {
 			what = append(what, fmt.Sprintf("%d not as backed up", n))
@@ -41,6 +44,9 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 			what = append(what, fmt.Sprintf("%d silently different from the source", d.Loss.DamagedCount))
 		}
 		fmt.Fprintf(&b, ", %s", strings.Join(what, ", "))
+	}
+	if d.Recovered == verify.No {
+		b.WriteString("; nothing that will do was recovered, so no RTO and no RPO")
 	}
 	if d.RTO.Seconds > 0 && d.Snapshot != "" {
 		least := ""
@@ -55,6 +61,30 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 			least, SpanText(seconds(d.RPO.Seconds)), objectiveText(d.RPO.Objective, d.RPO.Judged, d.RPO.Met))
 	}
 	return b.String()
+}
+
+// lostText says what damage in the repository took.
+func lostText(d *verify.DrillDocument) string {
+	if d.Took == nil {
+		return fmt.Sprintf("%d lost in the repository", d.DamagedCnt)
+	}
+	return TookText(d.Took) + " lost in the repository"
+}
+
+// TookText says how much damage took of a snapshot, as "all of it (317 files, 1.3 MiB)" or "at least 3 files, 12 B".
+func TookText(t *verify.Took) string {
+	text := fmt.Sprintf("%s, %s", count(t.Files, "file", "files"), sizeText(t.Bytes))
+	switch {
+	case t.All:
+		return fmt.Sprintf("all of it (%s)", text)
+	case t.AtLeast && t.Files == 0:
+		return "an unknown number of files"
+	case t.AtLeast:
+		return "at least " + text
+	case t.Files == 0:
+		return "entries that are no files"
+	}
+	return text
 }
 
 // sourceText names the source in one line, as far as it is known.
@@ -102,30 +132,8 @@ func objectiveText(objective float64, judged, met bool) string {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// SpanText returns a measured time as people read it: 420 ms, 4.2 s, 38 min 5 s, 3 d 4 h.
-func SpanText(d time.Duration) string {
-	if d < time.Second {
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	}
-	if d < time.Minute {
-		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
-	}
-	units := []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	for i, u := range units {
-		if d < u.of {
-			continue
-		}
-		text := fmt.Sprintf("%d %s", d/u.of, u.name)
-		if rest := d % u.of / units[i+1].of; rest > 0 {
-			text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
-		}
-		return text
-	}
-	return d.String()
-}
+// SpanText returns a measured time as people read it, as when.Span says.
+func SpanText(d time.Duration) string { return when.Span(d) }
 
 // AgeText returns a time as it is typed: 90s is 1m30s, 84h is 3d12h.
 func AgeText(d time.Duration) string {
@@ -157,6 +165,9 @@ func sizeText(n uint64) string {
 	size, unit := float64(n)/1024, 0
 	for size >= 1024 && unit < 5 {
 		size, unit = size/1024, unit+1
+	}
+	if size >= 9.95 {
+		return fmt.Sprintf("%.0f %ciB", size, "KMGTPE"[unit])
 	}
 	return fmt.Sprintf("%.1f %ciB", size, "KMGTPE"[unit])
 }

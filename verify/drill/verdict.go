@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 )
 
@@ -34,7 +35,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 		j.verdict = verify.Pass
 	}
 	failed := d.Probe != nil && d.Probe.Result == verify.ProbeFailed
-	damage := d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || failed
+	damage := d.DamagedCnt > 0 || len(d.LostPoints) > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || failed
 	whole := !damage && cannot == nil
 	chosen, doubts := doubtsOf(d.Conditions)
 	if within := d.RTO.Seconds <= d.RTO.Objective; d.RTO.Objective > 0 && !within && d.Conditions.Alone != verify.Yes {
@@ -59,6 +60,7 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	}
 	j.exit = exits[j.verdict]
 
+	j.lostReasons(d.LostPoints)
 	j.damageReasons(d)
 	if failed {
 		j.reason("The probe %s failed: %s.", printable(probeName(d.Probe)), Plain(strings.TrimRight(strings.Join(strings.Fields(d.Probe.Message), " "), ".")))
@@ -99,7 +101,11 @@ func (j *judgement) damageReasons(d verify.DrillDocument) {
 		if first == "" {
 			first = d.Damaged[0].Object
 		}
-		j.reason("Damage in the repository took %s; the first is %s.", count(n, "entry", "entries"), printable(first))
+		what := count(n, "entry", "entries")
+		if d.Took != nil {
+			what = TookText(d.Took)
+		}
+		j.reason("Damage in the repository took %s; the first is %s.", what, printable(first))
 	}
 	if n := d.Compared.DifferenceCount; n > 0 {
 		first := ""
@@ -147,7 +153,7 @@ func (j *judgement) olderReasons(d verify.DrillDocument) {
 		if d.Probe != nil {
 			well += " and passed the probe"
 		}
-		j.reason("Snapshot %s, read to %s, %s; the RTO counts all %d tries.", short(d.Instead), d.Older[i].WindowEnd.UTC().Format("2006-01-02 15:04:05Z"), well, len(d.Older)+1)
+		j.reason("Snapshot %s, read to %s, %s; the RTO counts all %d tries.", short(d.Instead), when.Point(d.Older[i].WindowEnd).UTC().Format("2006-01-02 15:04:05Z"), well, len(d.Older)+1)
 	}
 }
 

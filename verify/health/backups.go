@@ -33,6 +33,9 @@ func (l *look) lookAtBackups(x *sight, counted bool) {
 		if l.point(x, s) && (point == nil || !b.WindowStart.Before(point.WindowStart)) {
 			point = b
 		}
+		if !l.whole.Before(b.Published) && l.point(x, s) {
+			latest(&x.Verified, s.Start())
+		}
 		if good(s) {
 			x.succeeded(b.Published)
 		}
@@ -42,7 +45,7 @@ func (l *look) lookAtBackups(x *sight, counted bool) {
 	for _, b := range x.backups {
 		x.usage = b.Usage
 		x.LastReport = &Report{At: b.at, ExitCode: int(b.Exit), Message: b.Message}
-		if b.Exit == 0 && b.Published > 0 && !listed[b.Manifest] { // forgotten since
+		if b.Exit == 0 && b.Published > 0 && !listed[b.Manifest] && !x.lost[idOf(b.Manifest)] { // forgotten since
 			x.succeeded(earlier(time.Unix(0, b.Published), b.Stored))
 		}
 	}
@@ -64,7 +67,7 @@ func good(s *repo.Snapshot) bool {
 
 // point reports whether a snapshot is one to go back to: good, and not damaged as far as is known.
 func (l *look) point(x *sight, s *repo.Snapshot) bool {
-	return good(s) && l.hit[s.ID()] == nil && !slices.ContainsFunc(x.damage, func(r *report) bool { return r.drill.Snapshot == s.ID() && !r.probeFailed })
+	return good(s) && l.unhurt(x, s, false)
 }
 
 // newer reports whether a snapshot tells more of the last backup than the one so far. A finished one wins over an interrupted one

@@ -94,6 +94,23 @@ func BenchmarkLook(b *testing.B) {
 			}
 		}
 	}
+	lost := func(b *testing.B, cache func() string, since func([]*repo.Snapshot) time.Time) {
+		snaps, err := w.repo.Snapshots(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			r, err := repo.Open(b.Context(), st, repo.Secret{Passphrase: password}, repo.Options{Cache: cache()})
+			if err == nil {
+				_, err = r.LostSince(b.Context(), snaps, since(snaps))
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	newest := func(snaps []*repo.Snapshot) time.Time { return snaps[len(snaps)-1].Start().Add(2 * time.Hour) } // all reports are of now
+	ever := func([]*repo.Snapshot) time.Time { return time.Time{} }
 	list := func(b *testing.B) {
 		for b.Loop() {
 			if _, err := w.repo.Snapshots(b.Context()); err != nil {
@@ -103,6 +120,8 @@ func BenchmarkLook(b *testing.B) {
 	}
 	b.Run("damage, warm", func(b *testing.B) { damage(b, func() string { return w.cache }) })
 	b.Run("damage, cold", func(b *testing.B) { damage(b, b.TempDir) })
+	b.Run("lost, of the newest", func(b *testing.B) { lost(b, b.TempDir, newest) })
+	b.Run("lost, of all time, cold", func(b *testing.B) { lost(b, b.TempDir, ever) })
 	b.Run("the listing alone", list)
 	b.Run("warm", func(b *testing.B) { run(b, func() string { return w.cache }) })
 	b.Run("cold", func(b *testing.B) { run(b, b.TempDir) })

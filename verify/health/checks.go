@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"savepoint/verify"
+	"savepoint/verify/measure"
 )
 
 // levelData is the level of a verification that read packs back as well.
@@ -139,6 +140,7 @@ func (r *report) readSince(t time.Time) bool {
 func (l *look) debt(r *report) {
 	v, b := &l.status.Verify, r.check.ReadBack
 	v.Packs = r.check.Structure.Packs
+	l.days = b
 	never := b.Never
 	v.Never, v.Oldest = &never, nil
 	if never == 0 && b.Oldest != nil {
@@ -147,8 +149,10 @@ func (l *look) debt(r *report) {
 	}
 }
 
-// cover counts the packs that the ledger says were read back within the window. It is their number and not their bytes that it knows, and
-// it knows packs too that are gone since: no more count than the last verification says were ever read back.
+// cover counts the packs that the ledger says were read back within the window, and the share of their bytes. The ledger knows packs too that are
+// gone since: no more count than the last verification says were ever read back. It does not know how long packs are: for bytes, verifications say
+// what they found in it by day. So days leave the window whether anything verifies or not; what a run read that left no document counts
+// with the next one that does.
 func (l *look) cover(v *Verification) {
 	since := l.now.Add(-Window)
 	for _, t := range l.got.read {
@@ -158,7 +162,12 @@ func (l *look) cover(v *Verification) {
 	}
 	if v.Packs > 0 {
 		v.ReadBack = min(v.ReadBack, v.Packs-min(v.Packs, *v.Never))
-		share := float64(v.ReadBack) / float64(v.Packs)
+	}
+	var days []measure.ReadDay
+	for _, d := range l.days.Days {
+		days = append(days, measure.ReadDay{At: d.At, Bytes: d.Bytes})
+	}
+	if share, ok := measure.ReadRatio(days, l.days.PackBytes, since); ok {
 		v.Coverage = &share
 	}
 }

@@ -37,11 +37,7 @@ func Damage(ctx context.Context, r *repo.Repo, snaps []*repo.Snapshot) (map[stri
 	found := map[string]Found{}
 	for _, x := range l.sources {
 		l.lookAtDrills(x, false)
-		for _, d := range x.damage {
-			if d.dataLost {
-				found[d.drill.Snapshot] = Found{ByDrill, d.at, d.Name}
-			}
-		}
+		l.foundIn(x, found)
 	}
 	for id, c := range l.hit {
 		found[id] = Found{ByVerify, c.at, c.Name}

@@ -15,7 +15,7 @@
 // What makes something look well is narrow: a recovery point is a snapshot that is complete, on time, not suspect, and not damaged as far as
 // drills and verifications say; a proven restore is a drill whose verdict says so, and one of an older moment (--at) stands behind those of
 // the newest data; a verification counts when it found nothing that harms. Damage stays until something has looked as far and seen it healed
-// (drills.go, checks.go). What cannot be read or decoded, contradicts itself or is of another source counts as nothing and is said; reports
+// (drills.go, faults.go, checks.go); a snapshot that is gone and that nobody forgot is damage until it is back. What cannot be read or decoded, contradicts itself or is of another source counts as nothing and is said; reports
 // that are gone are counted (chains.go).
 //
 // Memory: about 2 KiB for each manifest and report (40 MiB for 10,000 of both), documents of up to 16 KiB, 32 MiB of reports on their way and

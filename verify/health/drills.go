@@ -62,9 +62,12 @@ type drillResult struct {
 	label   string
 }
 
+// resultProbe is the label of a drill in which all came back as it was, and whose probe failed. Its verdict is damage.
+const resultProbe = "probe_failed"
+
 // drillResults are the verdicts that are told apart in labels; those of later programs are other.
 var drillResults = []drillResult{
-	{passed, "pass"}, {verify.Restored, "restored"}, {verify.Damage, "damage"}, {verify.ObjectiveMissed, "objective_missed"},
+	{passed, "pass"}, {verify.Restored, "restored"}, {verify.Damage, "damage"}, {resultProbe, resultProbe}, {verify.ObjectiveMissed, "objective_missed"},
 	{verify.Inconclusive, "inconclusive"}, {verify.CouldNotRun, "could_not_run"}, {"", "other"},
 }
 
@@ -77,37 +80,44 @@ func labelOf(v verify.Verdict) string {
 	return "other"
 }
 
+// result returns what a drill came to as a label.
+func (r *report) result() string {
+	if r.probeAlone() {
+		return resultProbe
+	}
+	return labelOf(r.drill.Verdict)
+}
+
 // lookAtDrills fills in what the drills of a source say.
 func (l *look) lookAtDrills(x *sight, counted bool) {
 	listed := map[string]*repo.Snapshot{}
 	for _, s := range x.snaps {
 		listed[s.ID()] = s
 	}
+	still := func(id string) bool { return x.lost[id] || l.bad[id] }
 	n := map[string]uint64{}
 	for _, r := range x.drills {
-		n[labelOf(r.drill.Verdict)]++
+		n[r.result()]++
 		d := drillOf(r)
 		prefer(&x.LastDrill, d)
-		switch {
-		case r.drill.Verdict == verify.Damage:
-			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool {
-				return r.repeats(old) || r.whole() && r.heals(old, listed[old.drill.Snapshot] != nil, l.whole)
-			})
-			x.damage = append(x.damage, r)
-		case cameBack(r.drill):
+		for _, w := range r.whole() {
+			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return w.heals(old, listed[old.drill.Snapshot] != nil, still, l.whole) })
+			x.wholes = append(x.wholes, w)
+		}
+		for _, f := range r.faults() {
+			x.damage = append(slices.DeleteFunc(x.damage, f.replaces), f)
+		}
+		if cameBack(r.drill) {
 			x.whole = true
-			x.damage = slices.DeleteFunc(x.damage, func(old *report) bool { return r.heals(old, listed[old.drill.Snapshot] != nil, l.whole) })
-			if r.drill.RTO.Judged {
-				prefer(&x.measured, d)
-			}
+		}
+		if cameBack(r.drill) && r.drill.RTO.Judged {
+			prefer(&x.measured, d)
 		}
 		if proves(r.drill) {
 			prefer(&x.LastProven, d)
 		}
 	}
-	if i := len(x.damage) - 1; i >= 0 {
-		x.UnhealedDamage = drillOf(x.damage[i])
-	}
+	l.settleFaults(x, listed)
 	for _, r := range x.drills {
 		if s := listed[r.drill.Snapshot]; s != nil && proves(r.drill) && l.point(x, s) {
 			latest(&x.Restored, s.Start())
@@ -129,23 +139,12 @@ func (l *look) lookAtDrills(x *sight, counted bool) {
 // asFar reports whether a drill assumed an incident as late as another: what the other looked at, it looked at too.
 func (r *report) asFar(other *report) bool { return !r.drill.Incident.Before(other.drill.Incident) }
 
-// repeats reports whether a drill found of the same snapshot all that an earlier one found of it. One that found something else does not
-// stand for it: what heals one need not heal the other.
-func (r *report) repeats(old *report) bool {
-	return old.drill.Snapshot == r.drill.Snapshot && r.asFar(old) && (r.silent || !old.silent) && (r.probeFailed || !old.probeFailed) &&
-		(r.dataLost || !old.dataLost) && (r.lostManifest || !old.lostManifest)
-}
-
-// whole reports whether all of a snapshot came back from the repository alone, in a drill that found something else wanting.
-func (r *report) whole() bool {
-	return bare(r.drill) && !r.dataLost && !r.lostManifest && (r.probeFailed || r.silent)
-}
-
 // heals reports whether a drill in which everything came back sees the damage healed that an earlier one found. The same snapshot came back,
 // or a newer one, and the damaged one is gone since, or every pack has been read back after it was found. An older snapshot that comes back
-// says nothing, and a newer one may need nothing of what is damaged. What a probe found, of data that came back as it was, only one that
-// passes sees healed; and what differs silently from the source, only one that compared it with the source and found nothing so.
-func (r *report) heals(old *report, listed bool, whole time.Time) bool {
+// says nothing, and a newer one may need nothing of what is damaged. Where manifests alone were lost, it is enough that they are back, or were forgotten. What a
+// probe found, of data that came back as it was, only one that passes sees healed; and what differs silently from the source, only one that
+// compared it with the source and found nothing so.
+func (r *report) heals(old *report, listed bool, lost func(id string) bool, whole time.Time) bool {
 	if old.silent && !(r.likeSource && r.asFar(old)) {
 		return false
 	}
@@ -158,7 +157,8 @@ func (r *report) heals(old *report, listed bool, whole time.Time) bool {
 	if r.drill.Snapshot == old.drill.Snapshot && !old.lostManifest {
 		return true
 	}
-	return r.asFar(old) && (r.drill.Snapshot == old.drill.Snapshot || !listed || whole.After(old.at))
+	back := len(old.manifests) > 0 && !old.dataLost && !slices.ContainsFunc(old.manifests, lost)
+	return r.asFar(old) && (back || r.drill.Snapshot == old.drill.Snapshot || !listed || whole.After(old.at))
 }
 
 // prefer puts a later drill in the place of another, unless it is of an older moment and the other is not: that says nothing of the newest
@@ -177,7 +177,7 @@ func latest(to **time.Time, t time.Time) {
 
 func drillOf(r *report) *Drill {
 	d := &Drill{At: r.at, Of: r.drill.At, Verdict: r.drill.Verdict, Snapshot: r.drill.Snapshot, Object: r.Name, Sample: r.drill.Conditions.Sample, Isolation: r.drill.Conditions.Isolation,
-		NotIndependent: r.drill.Conditions.NotIndependent, rep: r}
+		NotIndependent: r.drill.Conditions.NotIndependent, ProbeFailed: r.probeAlone(), rep: r}
 	if cameBack(r.drill) {
 		d.RPO = &r.drill.RPO.Seconds
 	}

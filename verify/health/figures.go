@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"savepoint/repo"
 	"savepoint/repo/record"
 	"savepoint/repo/tree"
 	"savepoint/verify"
@@ -110,11 +111,11 @@ func trialOf(d *verify.DrillDocument) *trial {
 	c := &d.Conditions
 	t := &trial{complete: d.Complete == verify.Yes, compared: min(d.Compared.Bytes, maxBytes), probed: d.Verdict == passed,
 		machine: measure.Machine{CPUs: c.CPUs, Memory: measure.MemoryClass(c.MemoryBytes), Scenario: cut(c.Scenario, keptName), Scratch: cut(c.ScratchFS, keptName),
-			Local: c.StorageLocal == verify.Yes, Program: cut(measure.Major(d.Program), keptName)}}
+			Local: c.StorageLocal == verify.Yes, Key: repo.SlotKind(c.KeySlot), Program: cut(measure.Major(d.Program), keptName)}}
 	for _, p := range d.RTO.Phases {
 		t.received, t.requests = t.received+min(p.Received, maxBytes/keptPhases), t.requests+min(p.Requests, maxBytes/keptPhases)
 	}
-	if c.Full && c.Alone == verify.Yes && c.Throttled == verify.No {
+	if c.Full && c.Alone == verify.Yes && c.Throttled == verify.No && t.machine.Key != "" { // reports that do not tell the key may be of any
 		t.sample = measure.Sample{Bytes: d.Restored.Bytes, Files: d.Restored.Files, Seconds: restoring(d.RTO)}
 	}
 	return t

@@ -37,7 +37,7 @@ func newFigureMetrics(source, counter, gauge family) figureMetrics {
 		interval: source("schedule_expected_interval_seconds", "The longest time between two backups that the schedule in the configuration leaves."),
 
 		stored:     gauge("repo_stored_bytes", "Bytes of all packs, as the last verification counted them."),
-		quota:      gauge("repo_quota_bytes", "Bytes that all packs may have, as the configuration says."),
+		quota:      gauge("repo_capacity_bytes", "Bytes that all packs may have, as the configuration says."),
 		repoGrowth: gauge("repo_growth_bytes_per_day", "Bytes by which the packs grow in a day, the median and the band of the slopes between two days.", "quantile"),
 		full:       gauge("repo_forecast_full_timestamp_seconds", "Predicted: when the quota will be reached, at each quantile of the growth.", "quantile"),
 		newHosts:   gauge("new_hosts", "Hosts that wrote their first report within the window, while others are older.", "window"),

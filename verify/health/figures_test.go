@@ -19,6 +19,12 @@ import (
 
 const world1 = "world@world-1"
 
+// Key slots that open a repository: the first takes seconds.
+const (
+	passwordSlot = "keys/passphrase-default-0123456789abcdef0123456789abcdef"
+	kitSlot      = "keys/machine-kit-0123456789abcdef0123456789abcdef"
+)
+
 // usual is what a backup counts in these tests.
 func usual() tree.Stats {
 	return tree.Stats{Files: 1000, ChangedFiles: 20, FileBytes: 8 << 30, ReadBytes: 200 << 20, NewBytes: 20 << 20, NewPackBytes: 6 << 20, NewTreeBytes: 1 << 20, NewTreePack: 1 << 19}
@@ -62,7 +68,7 @@ func (w *world) drilled(snap *repo.Snapshot, seconds float64, change func(*verif
 	d := &verify.DrillDocument{Verdict: verify.Restored, Dataset: "world", Host: "world-1", Ordered: w.clock(), Incident: w.clock(), Snapshot: snap.ID(), Complete: verify.Yes,
 		WindowStart: snap.Start(), WindowEnd: snap.End(), RTO: verify.Recovery{Seconds: seconds, Judged: true, Phases: []verify.Phase{{Name: "open", Requests: 10}, {Name: "transfer", Requests: 990, Received: 4e9}}}, Program: "v1.4.0",
 		Restored: verify.Restore{Files: snap.Stats.Files, Bytes: snap.Stats.FileBytes}, Compared: verify.Comparison{Bytes: snap.Stats.FileBytes},
-		Conditions: verify.Conditions{Scenario: "cold", Full: true, Alone: verify.Yes, Throttled: verify.No, CPUs: 8, MemoryBytes: 32 << 30, ScratchFS: "ext4"}}
+		Conditions: verify.Conditions{Scenario: "cold", Full: true, Alone: verify.Yes, Throttled: verify.No, KeySlot: passwordSlot, CPUs: 8, MemoryBytes: 32 << 30, ScratchFS: "ext4"}}
 	if change != nil {
 		change(d)
 	}
@@ -98,11 +104,7 @@ func TestExposureOverTime(t *testing.T) {
 	if x := f.Exposure[health.Restored]; x != nil {
 		t.Errorf("nothing was ever restored: %+v", x)
 	}
-	for _, s := range snaps[1:4] { // forgotten
-		if err := w.store.Delete(t.Context(), s.Name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.forget(snaps[1:4]...)
 	if again, _ := look(); *again != *e {
 		t.Errorf("after some were forgotten: %+v, before %+v", again, e)
 	}
@@ -117,15 +119,11 @@ func TestExposureOverTime(t *testing.T) {
 			t.Errorf("%s is %v, %v", name, got, ok)
 		}
 	}
-	if err := w.store.Delete(t.Context(), snaps[4].Name); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(snaps[4])
 	if e, _ := look(); e.Open < 10*time.Hour || e.Worst != e.Open {
 		t.Errorf("when the newest is gone: %+v", e)
 	}
-	if err := w.store.Delete(t.Context(), snaps[0].Name); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(snaps[0])
 	if e, _ := look(); e.Open != math.MaxInt64 {
 		t.Errorf("when all are gone: %+v", e)
 	}
@@ -191,6 +189,9 @@ func TestPredicted(t *testing.T) {
 		"another program":   func(d *verify.DrillDocument) { d.Program = "v2.0.0" },
 		"local storage":     func(d *verify.DrillDocument) { d.Conditions.StorageLocal = verify.Yes },
 		"more memory":       func(d *verify.DrillDocument) { d.Conditions.MemoryBytes = 64 << 30 },
+		"a recovery kit":    func(d *verify.DrillDocument) { d.Conditions.KeySlot = kitSlot },
+		"no key told":       func(d *verify.DrillDocument) { d.Conditions.KeySlot = "" },
+		"no slot's name":    func(d *verify.DrillDocument) { d.Conditions.KeySlot = "keys/future-kit-1" },
 		"a warm repository": func(d *verify.DrillDocument) { d.Conditions.Scenario = "warm" },
 	} {
 		w.drilled(snap, 6000, change)
@@ -310,7 +311,7 @@ func TestOverall(t *testing.T) {
 			t.Errorf("quota %d: %+v", quota, s.Warnings)
 		}
 		got := samples(t, w.scrape(health.Options{Quota: quota}))
-		if v, ok := got["savepoint_repo_quota_bytes{}"]; ok != (quota > 0) || v != float64(quota) || got["savepoint_repo_stored_bytes{}"] != 1090 {
+		if v, ok := got["savepoint_repo_capacity_bytes{}"]; ok != (quota > 0) || v != float64(quota) || got["savepoint_repo_stored_bytes{}"] != 1090 {
 			t.Errorf("quota %d: exported %v, %v", quota, v, ok)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/record"
+	"savepoint/verify"
 	"savepoint/verify/measure"
 )
 
@@ -62,10 +63,12 @@ func (o Options) wants(dataset, host string) bool {
 type sight struct {
 	*Source
 	snaps   []*repo.Snapshot
-	backups []*report // oldest first
-	drills  []*report // with documents, oldest first
-	seen    time.Time // the last report
-	damage  []*report // drills that found damage which nothing has seen healed, oldest first
+	backups []*report       // oldest first
+	drills  []*report       // with documents, oldest first
+	seen    time.Time       // the last report
+	damage  []*report       // faults that drills found and that nothing has seen healed, oldest first
+	wholes  []*report       // what came back whole in drills, oldest first
+	lost    map[string]bool // IDs of snapshots that are gone and that nobody forgot
 }
 
 // look is one look at a repository.
@@ -79,7 +82,9 @@ type look struct {
 	trials  []*report          // drills of any source, oldest first
 	checks  []*report          // verifications, oldest first
 	hit     map[string]*report // by ID the snapshots that lose something, with the last verification that says so and whose damage nothing has seen healed
+	bad     map[string]bool    // IDs of snapshots whose manifests cannot be read
 	whole   time.Time          // since when every pack has been read back and found whole; zero when that cannot be said
+	days    verify.ReadBack    // what the last verification that could count says of reading back
 	marked  time.Time          // when the last pack was marked as damaged, by a host's clock
 
 	snapshots      bool // there are some, of any source
@@ -109,6 +114,7 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 	for _, name := range s.BadRecords {
 		l.unreadable(KindRecord, &repo.CorruptError{Object: name, Err: errRecord})
 	}
+	l.settleLost(s.Lost)
 	l.settle(s)
 	l.lookAtTrust(s)
 	l.snapshots = len(s.Snapshots) > 0
@@ -120,7 +126,7 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 }
 
 func newLook(r *repo.Repo, o Options) *look {
-	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]*report{}}
+	l := &look{o: o.withDefaults(r), r: r, sources: map[[2]string]*sight{}, hit: map[string]*report{}, bad: map[string]bool{}}
 	l.got = gathered{kits: map[string]*KitProof{}, reports: map[*repo.StoredReport]*report{}, bad: map[*repo.StoredReport]error{}, read: map[record.PackRef]time.Time{}}
 	l.status = &Status{Sources: []*Source{}, Damaged: []string{}, Unreadable: []Unreadable{}, Warnings: []Warning{}, Run: l.o.Run,
 		Trust: TrustChanges{Keys: []KeyChange{}, Kits: []KitState{}, NewHosts: []string{}, Outdated: []Outdated{}}}
@@ -173,7 +179,7 @@ func (l *look) settleClock(s *repo.Survey) {
 func (l *look) source(dataset, host string) *sight {
 	key := [2]string{dataset, host}
 	if l.sources[key] == nil {
-		l.sources[key] = &sight{Source: &Source{Dataset: dataset, Host: host, State: Good, Backups: []Count{}, Drills: []Count{}}}
+		l.sources[key] = &sight{Source: &Source{Dataset: dataset, Host: host, State: Good, Backups: []Count{}, Drills: []Count{}, Damages: []SnapshotDamage{}, Lost: []verify.LostPoint{}}}
 	}
 	return l.sources[key]
 }
@@ -187,6 +193,10 @@ func (l *look) unreadable(kind string, err error) {
 		return
 	}
 	if err != nil {
+		var c *repo.CorruptError
+		if kind == KindSnapshot && errors.As(err, &c) {
+			l.bad[idOf(c.Object)] = true
+		}
 		l.newer = l.newer || errors.Is(err, repo.ErrNewer)
 		l.corrupt = l.corrupt || errors.Is(err, repo.ErrCorrupt)
 		l.status.Unreadable = append(l.status.Unreadable, Unreadable{kind, strings.ReplaceAll(err.Error(), "\n", "; ")})
@@ -220,7 +230,7 @@ func (l *look) assign(reports []*report) {
 	}
 	for key, x := range l.sources {
 		expected := slices.ContainsFunc(l.o.Expected, func(e Expected) bool { return [2]string{e.Dataset, e.Host} == key })
-		if !expected && len(x.snaps) == 0 && l.now.Sub(x.seen) > Window {
+		if !expected && len(x.snaps) == 0 && x.LostCount == 0 && l.now.Sub(x.seen) > Window {
 			delete(l.sources, key)
 		}
 	}
@@ -248,14 +258,17 @@ func (l *look) judge(ctx context.Context, counted bool) error {
 	for _, x := range l.sources {
 		l.lookAtDrills(x, counted)
 		l.lookAtBackups(x, counted)
+		l.countPoints(x)
 		l.status.Sources = append(l.status.Sources, x.Source)
 	}
+	l.countRepository(counted)
 	l.measure(counted)
 	l.lookAtPrograms()
 	l.warn()
 	slices.SortFunc(l.status.Sources, func(a, b *Source) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), exposedSince(a).Compare(exposedSince(b)), strings.Compare(a.Name(), b.Name()))
 	})
+	l.fillFigures()
 	l.status.ExitCode = l.exitCode()
 	return l.fillDocuments(ctx)
 }
@@ -285,7 +298,7 @@ func (l *look) fillDocuments(ctx context.Context) error {
 	}
 	for _, x := range l.status.Sources {
 		x.Measured = x.measured
-		for _, d := range []*Drill{x.LastDrill, x.LastProven, x.Measured, x.UnhealedDamage} {
+		for _, d := range []*Drill{x.LastDrill, x.LastProven, x.Measured, x.UnhealedDamage, x.FailedProbe} {
 			if d != nil {
 				fill(&d.Document, d.rep)
 			}
@@ -301,7 +314,7 @@ func (l *look) fillDocuments(ctx context.Context) error {
 }
 
 func (l *look) exitCode() int {
-	harmed := slices.ContainsFunc(l.status.Sources, func(s *Source) bool { return s.UnhealedDamage != nil })
+	harmed := slices.ContainsFunc(l.status.Sources, func(s *Source) bool { return s.UnhealedDamage != nil || s.FailedProbe != nil || s.LostCount > 0 })
 	switch {
 	case l.corrupt, harmed, l.status.Verify.Unhealed != nil:
 		return exitDamage

@@ -241,15 +241,6 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-func (w *world) forget(snaps ...*repo.Snapshot) {
-	w.t.Helper()
-	for _, s := range snaps {
-		if err := w.store.Delete(w.t.Context(), s.Name); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
 // TestUnreadable says what cannot be read, and counts it as nothing.
 func TestUnreadable(t *testing.T) {
 	w := newWorld(t)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +59,7 @@ type collector struct {
 	cpu, memory, latency                                      metric
 	backups, point                                            metric
 	drillRun, drillSuccess, drillResult, drillDamage          metric
+	drillProbe, lost                                          metric
 	drills, rta, rpa, phase, restored, restoredFiles, fetched metric
 
 	checkRun, checkSuccess, findings, checkDamage metric
@@ -65,6 +67,7 @@ type collector struct {
 	unreadable, missing, kit, keyChange, foreign  metric
 
 	figures figureMetrics
+	more    pointMetrics
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -87,6 +90,9 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		return family(prometheus.CounterValue, name, help, append([]string{"dataset", "class", "host"}, labels...)...)
 	}
 	return &collector{status: s, o: o, figures: newFigureMetrics(source, plainCounter, gauge),
+		more: newPointMetrics(source, gauge, func(name, help string, labels ...string) metric {
+			return family(prometheus.CounterValue, name, help, labels...)
+		}),
 		build:   gauge("build_info", "The program that wrote these metrics; always 1.", "version", "goversion"),
 		written: gauge("metrics_written_timestamp_seconds", "When these metrics were written, by the clock of the host that did."),
 		newest:  gauge("storage_newest_timestamp_seconds", "The newest time that the storage has shown of a snapshot or report."),
@@ -112,6 +118,8 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		drillSuccess:  source("drill_last_success_timestamp_seconds", "When the last drill ended in which everything came back; 0 if never."),
 		drillResult:   source("drill_last_result", "1 for what the last drill came to.", "result"),
 		drillDamage:   source("drill_unhealed_damage", "1 if a drill found damage and no later one came to its end without."),
+		drillProbe:    source("drill_failed_probe", "1 if a probe failed of what had come back as it was backed up, and none has passed since."),
+		lost:          source("lost_recovery_points", "Snapshots that a report says were published, that are gone, and that nobody forgot."),
 		drills:        counter("drill_runs_total", "Drills that left a report, by result."),
 		rta:           source("drill_rta_seconds", "Recovery time that the last drill measured in which everything came back."),
 		rpa:           source("drill_rpa_seconds", "Age of the data that came back in that drill, at the moment it assumed for the incident."),
@@ -126,7 +134,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		checkDamage:  gauge("verify_unhealed_damage", "1 if a verification found damage and no later one came to its end without."),
 		oldest:       gauge("verify_oldest_unverified_timestamp_seconds", "When the pack was last read back that was not for the longest time; 0 if some pack never was."),
 		never:        gauge("verify_never_read_packs", "Packs that were never read back, as of the last verification that read packs."),
-		coverage:     gauge("verify_coverage_ratio", "Share of packs that were read back and found whole within the window.", "window"),
+		coverage:     gauge("verify_coverage_ratio", "Share of the bytes of packs that was read back and found whole within the window.", "window"),
 		damaged:      gauge("damaged_packs", "Packs that are marked as damaged."),
 		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, and reports without a readable document.", "kind"),
 		missing:      gauge("missing_reports", "Reports that are gone."),
@@ -140,14 +148,14 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 func (c *collector) all() []metric {
 	return []metric{c.build, c.written, c.newest, c.sources, c.up, c.published, c.success, c.lastStatus, c.bytes, c.newBytes, c.newStored, c.files, c.faults, c.seconds,
 		c.cpu, c.memory, c.latency,
-		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drills, c.rta, c.rpa, c.phase, c.restored,
+		c.backups, c.point, c.drillRun, c.drillSuccess, c.drillResult, c.drillDamage, c.drillProbe, c.lost, c.drills, c.rta, c.rpa, c.phase, c.restored,
 		c.restoredFiles, c.fetched, c.checkRun, c.checkSuccess, c.findings, c.checkDamage, c.oldest, c.never, c.coverage, c.damaged, c.unreadable, c.missing, c.kit, c.keyChange,
 		c.foreign}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, m := range append(c.all(), c.figures.all()...) {
+	for _, m := range slices.Concat(c.all(), c.figures.all(), c.more.all()) {
 		to <- m.desc
 	}
 }
@@ -169,11 +177,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		c.collectBackups(e, s)
 		c.collectDrills(e, s)
 		c.figures.collect(e, s)
+		c.more.collect(e, s)
 	}
 	if c.o.Repository {
 		e.source = nil
 		c.collectRepository(e)
 		c.figures.collectRepository(e, c.status)
+		c.more.collectRepository(e, c.status)
 	}
 }
 

@@ -148,11 +148,11 @@ func TestOtherDamage(t *testing.T) {
 
 	run(verify.Damage, probed(verify.ProbeFailed))
 	run(verify.Damage, lost)
-	if x := run(verify.Restored, nothing); x.UnhealedDamage == nil {
+	if x := run(verify.Restored, nothing); x.FailedProbe == nil || x.UnhealedDamage != nil {
 		t.Error("what the probe found was forgotten when something else was lost")
 	}
-	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil {
-		t.Errorf("not healed: %+v", x.UnhealedDamage)
+	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil || x.FailedProbe != nil {
+		t.Errorf("not healed: %+v, %+v", x.UnhealedDamage, x.FailedProbe)
 	}
 	// A part came back, and differs from the source: what was lost is not in it.
 	run(verify.Damage, lost)
@@ -165,11 +165,15 @@ func TestOtherDamage(t *testing.T) {
 	}
 	// All of it came back since, only its probe finds it wanting.
 	run(verify.Damage, probed(verify.ProbeFailed))
-	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil {
-		t.Errorf("not healed: %+v", x.UnhealedDamage)
+	if x := run(verify.Pass, probed(verify.ProbePassed)); x.UnhealedDamage != nil || x.FailedProbe != nil {
+		t.Errorf("not healed: %+v, %+v", x.UnhealedDamage, x.FailedProbe)
 	}
 	// Documents that contradict themselves prove nothing.
 	run(verify.Damage, lost)
+	run(verify.Damage, probed(verify.ProbeFailed))
+	if x := run(verify.Damage, lost); x.UnhealedDamage == nil || x.FailedProbe == nil {
+		t.Errorf("%+v, %+v", x.UnhealedDamage, x.FailedProbe)
+	}
 	for _, v := range []verify.Verdict{verify.Restored, verify.ObjectiveMissed, verify.Inconclusive} {
 		for _, change := range []func(*verify.DrillDocument){lost, silent, probed(verify.ProbeFailed)} {
 			if x := run(v, change); x.UnhealedDamage == nil {

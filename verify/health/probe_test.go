@@ -47,23 +47,37 @@ func TestProbed(t *testing.T) {
 		t.Errorf("drilled %v, %+v", x.Drilled, x.LastProven)
 	}
 	x := run(snap, verify.Damage, failed)
-	if x.UnhealedDamage == nil || x.State != health.Damaged || x.Drilled != nil || x.Restored == nil || x.RecoveryPoint == nil {
+	if x.UnhealedDamage != nil || x.FailedProbe == nil || !x.LastDrill.ProbeFailed || len(x.Damages) > 0 || x.State != health.ProbeFailed || x.Drilled != nil || x.Restored == nil || x.RecoveryPoint == nil {
 		t.Errorf("%+v", x)
 	}
+	// It pages, and is told apart from damage.
+	status := w.look(health.Options{})
+	if status.ExitCode != 4 || status.Severity() != health.Critical || !status.ProbeAlone() {
+		t.Errorf("exit code %d, %s, the probe alone: %v", status.ExitCode, status.Severity(), status.ProbeAlone())
+	}
+	series := samples(t, w.scrape(health.Options{}))
+	for name, want := range map[string]float64{"savepoint_drill_unhealed_damage{": 0, "savepoint_drill_failed_probe{": 1} {
+		if got := series[name+`class="state",dataset="world",host="a"}`]; got != want {
+			t.Errorf("%s} is %v, want %v", name, got, want)
+		}
+	}
+	if series[`savepoint_drill_last_result{class="state",dataset="world",host="a",result="probe_failed"}`] != 1 {
+		t.Error("its result is another")
+	}
 	var said strings.Builder
-	for _, warning := range w.look(health.Options{}).Warnings {
+	for _, warning := range status.Warnings {
 		said.WriteString(warning.Message + "\n")
 	}
 	if !strings.Contains(said.String(), "came back, and failed its probe, in the drill of") || !strings.Contains(said.String(), "no gold; a drill whose probe passes ends this") {
 		t.Error(said.String())
 	}
 	// All of it came back before, too: that heals nothing.
-	if x = run(snap, verify.Restored, nil); x.UnhealedDamage == nil {
+	if x = run(snap, verify.Restored, nil); x.FailedProbe == nil {
 		t.Error("healed by a drill without a probe")
 	}
 	next := w.reported("world", "a", nil)
 	w.wait(time.Minute)
-	if x = run(next, verify.ObjectiveMissed, passed); x.UnhealedDamage != nil {
-		t.Errorf("not healed by a probe that passed: %+v", x.UnhealedDamage)
+	if x = run(next, verify.ObjectiveMissed, passed); x.FailedProbe != nil {
+		t.Errorf("not healed by a probe that passed: %+v", x.FailedProbe)
 	}
 }

@@ -235,7 +235,7 @@ func TestRealDrills(t *testing.T) {
 		}
 		same(t, x.LastDrill.Document, d)
 	}
-	if _, x := s.look(); x.Drills[1].Runs != 1 || x.Drills[3].Runs != 1 || x.Drills[4].Runs != 1 || x.Drills[5].Runs != 1 {
+	if _, x := s.look(); x.Drills[1].Runs != 1 || x.Drills[4].Runs != 1 || x.Drills[5].Runs != 1 || x.Drills[6].Runs != 1 {
 		t.Errorf("counts %+v", x.Drills)
 	}
 	s.drillDamage(snap)

@@ -42,14 +42,19 @@ type report struct {
 	counted *counted // of a backup; nil when it does not say
 	trial   *trial   // of a drill in which everything came back
 
-	lostManifest bool // of a drill: a manifest that it might have chosen could not be read
-	dataLost     bool // of a drill: something of the snapshot itself did not come back as it was
-	lostFile     string
-	silent       bool // of a drill: files of the source differ from it though nothing has changed them
-	likeSource   bool // of a drill: it was compared with all of the source that could be read, and no file did so
-	probePassed  bool // of a drill, whatever its verdict
-	probeFailed  bool // of a drill: all came back as it was, and its probe found it wanting
-	harm, seen   bool // of a verification: it found damage; every later one sees that too, whatever it reads
+	lostManifest bool     // of a drill: a manifest that it might have chosen could not be read, or is gone
+	manifests    []string // the IDs of those
+	older        []tried  // of a drill: what it tried after that
+	isOlder      bool     // it stands for one of these
+	// onlyOlderThanWanted says of a drill that all of its snapshot came back, and that a newer one was lost.
+	onlyOlderThanWanted bool
+	dataLost            bool // of a drill: something of the snapshot itself did not come back as it was
+	lostFile            string
+	silent              bool // of a drill: files of the source differ from it though nothing has changed them
+	likeSource          bool // of a drill: it was compared with all of the source that could be read, and no file did so
+	probePassed         bool // of a drill, whatever its verdict
+	probeFailed         bool // of a drill: all came back as it was, and its probe found it wanting
+	harm, seen          bool // of a verification: it found damage; every later one sees that too, whatever it reads
 }
 
 // gathered is what was taken of reports, each when it was read.
@@ -157,6 +162,7 @@ func (r *report) decodeDrill() error {
 		}
 		if x.Path == "" && strings.HasPrefix(x.Object, "snapshots/") {
 			manifests++
+			r.keepManifest(idOf(x.Object))
 		}
 	}
 	if r.lostFile == "" && len(d.Compared.Differences) > 0 {
@@ -168,13 +174,19 @@ func (r *report) decodeDrill() error {
 			r.lostFile = cut(l.Damaged[0].Path, keptText)
 		}
 	}
-	r.lostManifest, r.dataLost = manifests > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
+	for _, p := range d.LostPoints {
+		r.keepManifest(p.Snapshot)
+	}
+	r.keepOlder(d.Older)
+	r.lostManifest, r.dataLost = manifests > 0 || len(d.LostPoints) > 0, d.DamagedCnt > manifests || d.Compared.DifferenceCount > 0
 	r.probePassed = probePassed(d)
 	r.probeFailed = d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt+d.Compared.DifferenceCount == 0
+	r.onlyOlderThanWanted = len(d.LostPoints) > 0 && !r.dataLost && !r.silent && d.Compared.Entries > 0
 	r.trial = trialOf(d)
 	r.drill = &verify.DrillDocument{Verdict: verify.Verdict(cut(string(d.Verdict), keptName)), Snapshot: cut(d.Snapshot, keptName), Incident: d.Incident, At: d.At,
 		Conditions:  verify.Conditions{Scenario: cut(d.Conditions.Scenario, keptName), Full: d.Conditions.Full, Sample: cut(d.Conditions.Sample, keptName), Isolation: cut(d.Conditions.Isolation, keptName)},
-		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored}
+		WindowStart: d.WindowStart, WindowEnd: d.WindowEnd, RTO: verify.Recovery{Seconds: d.RTO.Seconds, Judged: d.RTO.Judged}, RPO: verify.Exposure{Seconds: d.RPO.Seconds}, Restored: d.Restored,
+		Leaks: min(d.Leaks, maxCount)}
 	for _, what := range d.Conditions.NotIndependent[:min(keptCommands, len(d.Conditions.NotIndependent))] {
 		r.drill.Conditions.NotIndependent = append(r.drill.Conditions.NotIndependent, cut(what, keptName))
 	}
@@ -182,12 +194,19 @@ func (r *report) decodeDrill() error {
 		r.drill.Kit = &verify.KitProof{Slot: cut(d.Kit.Slot, 4*keptName), Proven: d.Kit.Proven}
 	}
 	for _, p := range d.RTO.Phases[:min(keptPhases, len(d.RTO.Phases))] {
-		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds})
+		r.drill.RTO.Phases = append(r.drill.RTO.Phases, verify.Phase{Name: cut(p.Name, keptName), Seconds: p.Seconds, Requests: min(p.Requests, maxCount)})
 	}
 	for _, x := range d.Reasons[:min(1, len(d.Reasons))] {
 		r.drill.Reasons = []string{cut(x, keptText)}
 	}
 	return nil
+}
+
+// keepManifest notes a manifest that a drill missed.
+func (r *report) keepManifest(id string) {
+	if len(r.manifests) < keptOlder {
+		r.manifests = append(r.manifests, cut(id, keptName))
+	}
 }
 
 // probePassed reports whether a document says that a probe looked at something and found it good.
@@ -197,7 +216,7 @@ func probePassed(d *verify.DrillDocument) bool {
 
 // foundWanting reports whether a document tells of something that is damage, whatever verdict it gives.
 func foundWanting(d *verify.DrillDocument) bool {
-	return d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || d.Probe != nil && d.Probe.Result == verify.ProbeFailed
+	return d.DamagedCnt > 0 || d.Compared.DifferenceCount > 0 || len(d.LostPoints) > 0 || d.Loss != nil && d.Loss.DamagedCount > 0 || d.Probe != nil && d.Probe.Result == verify.ProbeFailed
 }
 
 // sensible reports whether a drill's times can be times.
@@ -218,6 +237,7 @@ func (r *report) decodeCheck() error {
 	r.harm, r.seen = harms(d), seenByStructure(d)
 	r.check = &verify.CheckDocument{Level: cut(d.Level, keptName), Complete: d.Complete, Stopped: cut(d.Stopped, keptName), ExitCode: d.ExitCode, FindingCnt: d.FindingCnt, Structure: d.Structure, ReadBack: d.ReadBack}
 	r.check.Scope = keptScope(d.Scope)
+	r.check.ReadBack.Days = slices.Clone(d.ReadBack.Days[:min(verify.MaxDays, len(d.ReadBack.Days))])
 	for _, f := range d.Findings {
 		if harmful(f) {
 			r.check.Findings = []verify.Finding{{Object: cut(f.Object, keptText), Message: cut(f.Message, keptText), Next: cut(f.Next, keptText),

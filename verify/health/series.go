@@ -56,6 +56,7 @@ func (c *collector) collectBackups(e emitter, s *Source) {
 		e.emit(c.backups, float64(n.Runs), n.Result)
 	}
 	e.emit(c.point, seconds(exposedSince(s)), "committed")
+	e.emit(c.point, since(s.Verified), "verified")
 	e.emit(c.point, since(s.Restored), "restored")
 	e.emit(c.point, since(s.Drilled), "drilled")
 }
@@ -100,7 +101,7 @@ func (c *collector) collectDrills(e emitter, s *Source) {
 	var ran, success *time.Time
 	result := ""
 	if d := s.LastDrill; d != nil {
-		ran, result = &d.At, labelOf(d.Verdict)
+		ran, result = &d.At, d.rep.result()
 	}
 	if d := s.LastProven; d != nil {
 		success = &d.At
@@ -111,6 +112,8 @@ func (c *collector) collectDrills(e emitter, s *Source) {
 		e.emit(c.drillResult, number(result == r.label), r.label)
 	}
 	e.emit(c.drillDamage, number(s.UnhealedDamage != nil))
+	e.emit(c.drillProbe, number(s.FailedProbe != nil))
+	e.emit(c.lost, float64(s.LostCount))
 	for _, n := range s.Drills {
 		e.emit(c.drills, float64(n.Runs), n.Result)
 	}

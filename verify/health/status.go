@@ -6,6 +6,7 @@ import (
 
 	"savepoint/internal/usage"
 	"savepoint/verify"
+	"savepoint/verify/measure"
 )
 
 // Status is what is known of a repository and its sources. Its times are storage times in UTC.
@@ -25,9 +26,20 @@ type Status struct {
 	Trust       TrustChanges `json:"trust"`
 	Copied      bool         `json:"copied"`   // a copy made by other means: backups are refused until it is adopted
 	Warnings    []Warning    `json:"warnings"` // the worst first
-	Run         string       `json:"run"`
+	// Document is what is measured of the repository over time.
+	Document *OverallDocument `json:"figures"`
+	Run      string           `json:"run"`
 
 	figures *Overall
+	counts  tallies
+}
+
+// tallies is what metrics have besides.
+type tallies struct {
+	known            bool // readBytes is
+	readBytes        uint64
+	damagedSnapshots int
+	structure        *verify.Structure // of the last verification of everything
 }
 
 // KitProof says when a drill proved a recovery kit, of whichever source, and which key slot that opens.
@@ -63,11 +75,25 @@ type Source struct {
 	// Restored and Drilled are the starts of the newest recovery points that a drill restored, and that a probe passed as well.
 	Restored *time.Time `json:"restored_point_at"`
 	Drilled  *time.Time `json:"drilled_point_at"`
-	// UnhealedDamage is the last drill that found damage which nothing has seen healed since.
+	// UnhealedDamage is the last drill that found damage which nothing has seen healed since, FailedProbe the last one in which a probe failed of
+	// what had come back as it was, and none has passed since.
 	UnhealedDamage *Drill `json:"unhealed_damage"`
+	FailedProbe    *Drill `json:"failed_probe"`
+	// Damages are the snapshots in which drills or verifications found damage that nothing has seen healed, newest first.
+	Damages []SnapshotDamage `json:"damaged_snapshots"`
+	// LastGood is the newest snapshot that a drill brought back whole and of which nothing worse is known since; while a probe has failed, the
+	// newest that passed one.
+	LastGood *GoodSnapshot `json:"last_good"`
+	// Lost are the snapshots that are gone though nobody forgot them, newest first, at most verify.MaxListed; LostCount counts all.
+	Lost      []verify.LostPoint `json:"lost_recovery_points"`
+	LostCount uint64             `json:"lost_recovery_point_count"`
 	// Backups and Drills count reports by result. They are empty when reports cannot be read: then the counts are not known.
 	Backups []Count `json:"backup_runs"`
 	Drills  []Count `json:"drill_runs"`
+	// Verified is the start of the newest recovery point of which every pack has been read back since it was published.
+	Verified *time.Time `json:"verified_point_at"`
+	// Document is what is measured of it over time.
+	Document *FiguresDocument `json:"figures"`
 
 	// BackupTurns and DrillTurns are what schedules expect; nil when the configuration has none, or it cannot be told.
 	BackupTurns *Turns `json:"backup_schedule,omitempty"`
@@ -79,7 +105,30 @@ type Source struct {
 	measured *Drill // the last drill that measured a recovery time
 	whole    bool   // a drill brought all of a snapshot back from the repository alone
 	figures  *Figures
-	usage    *usage.Usage // what the last backup took that left a report; nil: that does not say
+	there    map[Trust]int // recovery points that are there
+	lastRun  *measure.Run  // of the last backup whose report tells
+	leaks    *uint64       // that the last drill found
+	probed   *bool         // by the last drill that had a probe: it passed
+	usage    *usage.Usage  // what the last backup took that left a report; nil: that does not say
+}
+
+// SnapshotDamage is what is known of the damage of a snapshot.
+type SnapshotDamage struct {
+	Snapshot  string    `json:"snapshot"` // ID
+	WindowEnd time.Time `json:"window_end"`
+	By        string    `json:"found_by"` // ByVerify or ByDrill
+	At        time.Time `json:"at"`       // when that run ended
+	Object    string    `json:"object"`   // its report
+}
+
+// GoodSnapshot is a snapshot that a drill brought back whole.
+type GoodSnapshot struct {
+	Snapshot    string    `json:"snapshot"` // ID
+	WindowStart time.Time `json:"window_start"`
+	WindowEnd   time.Time `json:"window_end"`
+	At          time.Time `json:"at"`     // when the drill ended
+	Probed      bool      `json:"probed"` // a probe passed
+	Object      string    `json:"object"` // the report
 }
 
 // LastMeasured returns the last drill in which everything came back, under conditions that allow to hold its time against an objective; nil when
@@ -94,7 +143,8 @@ type State string
 
 // The states, the worst first.
 const (
-	Damaged       State = "damage"            // a drill found it, and no later one saw it healed
+	Damaged       State = "damage"            // a drill found it, and no later one saw it healed; or a snapshot is gone that nobody forgot
+	ProbeFailed   State = "probe failed"      // all came back as it was, and is not what it should be
 	NeverBackedUp State = "never backed up"   // the configuration names it
 	NoPoint       State = "no recovery point" // nothing complete to go back to
 	Exposed       State = "rpo exceeded"      // more would be lost now than the configuration allows
@@ -146,7 +196,8 @@ type Drill struct {
 	Object   string          `json:"object"`             // the report
 	Document json.RawMessage `json:"document,omitempty"` // what the drill printed with --json
 
-	Isolation string `json:"probe_isolation,omitempty"` // of its probe: full or none; empty without one
+	Isolation   string `json:"probe_isolation,omitempty"` // of its probe: full or none; empty without one
+	ProbeFailed bool   `json:"probe_failed,omitempty"`    // all came back as it was, and the probe failed; its verdict is damage
 
 	// NotIndependent is what lay on the source's own host in it, and would be lost with that: a host that replaces it would not have it.
 	NotIndependent []string `json:"not_independent,omitempty"`
@@ -170,7 +221,8 @@ type Verification struct {
 	// Unhealed is the last run that found damage which no later one that looked as far has seen healed.
 	Unhealed *Check `json:"unhealed_damage"`
 	Packs    uint64 `json:"packs"` // as the last run counted them
-	// ReadBack are the packs that were read back and found whole within Window, and Coverage their share. None: no run has counted.
+	// ReadBack are the packs that were read back and found whole within Window, and Coverage the share of all bytes that was. None: no run has
+	// counted.
 	ReadBack uint64   `json:"read_back_packs"`
 	Coverage *float64 `json:"coverage_ratio"`
 	Never    *uint64  `json:"never_packs"` // that no run has read back, as the last one counted

@@ -66,6 +66,33 @@ func (s *Status) Severity() Severity {
 	return worst
 }
 
+// ProbeAlone reports whether all that is critical by the exit code are probes that failed of what had come back as it was backed up.
+func (s *Status) ProbeAlone() bool {
+	is := func(state State) func(Warning) bool { return func(w Warning) bool { return w.State == state } }
+	return slices.ContainsFunc(s.Warnings, is(ProbeFailed)) && !slices.ContainsFunc(s.Warnings, is(Damaged))
+}
+
+// FoundSince returns when a verification last ended that found damage, since this level of verification was found whole, if nothing has seen
+// that healed; the zero time when none did.
+func (s *Status) FoundSince(l Level) time.Time {
+	var at time.Time
+	for _, c := range []*Check{l.Last, s.Verify.Part, s.Verify.Unhealed} {
+		if c != nil && c.rep != nil && c.rep.harm && (l.LastWhole == nil || c.At.After(*l.LastWhole)) && c.At.After(at) && s.Verify.Unhealed != nil {
+			at = c.At
+		}
+	}
+	return at
+}
+
+// DamagedSince reports whether damage of the repository is known that nobody but a drill, or this look, has found since a level of
+// verification was found whole.
+func (s *Status) DamagedSince(l Level) bool {
+	return slices.ContainsFunc(s.Sources, func(x *Source) bool {
+		d := x.UnhealedDamage
+		return x.LostCount > 0 || d != nil && (d.rep.dataLost || d.rep.lostManifest) && (l.LastWhole == nil || d.At.After(*l.LastWhole))
+	})
+}
+
 // Outcome is what came of a test.
 type Outcome string
 
@@ -149,6 +176,12 @@ func questions() []question {
 		}},
 		{"last drill came to a result", []State{DrillFailed}, undrilled},
 		{"objectives met", []State{DrillMissed}, undrilled},
+		{"probe passed", []State{ProbeFailed}, func(s *Source) string {
+			if s.LastDrill != nil && s.LastDrill.Isolation == "" && s.Drilled == nil {
+				return "its last drill had no probe"
+			}
+			return undrilled(s)
+		}},
 		{"undamaged", []State{Damaged}, nil},
 	}
 }
@@ -173,7 +206,7 @@ func (s *Status) Suites() []Suite {
 		by[key] = append(by[key], w)
 	}
 	out := []Suite{{Tests: answers(repositoryQuestions(), nil, by[[2]string{}])}}
-	if s.ExitCode != 0 && out[0].Failed() == 0 && !slices.ContainsFunc(s.Sources, func(x *Source) bool { return x.State == Damaged }) {
+	if s.ExitCode != 0 && out[0].Failed() == 0 && !slices.ContainsFunc(s.Sources, func(x *Source) bool { return x.State == Damaged || x.State == ProbeFailed }) {
 		last := &out[0].Tests[len(out[0].Tests)-1]
 		last.Outcome, last.State, last.Message = Failed, Damaged, "objects of the repository cannot be read"
 	}

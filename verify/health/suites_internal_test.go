@@ -7,7 +7,7 @@ import (
 
 // TestStatesHaveQuestions holds that each state is asked for by name, and has a severity that was thought of.
 func TestStatesHaveQuestions(t *testing.T) {
-	critical := []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, DrillMissed}
+	critical := []State{Damaged, ProbeFailed, NeverBackedUp, NoPoint, Exposed, Stopped, DrillMissed}
 	for _, s := range states {
 		asked := slices.ContainsFunc(slices.Concat(questions(), repositoryQuestions()), func(q question) bool { return slices.Contains(q.states, s) })
 		if asked == (s == Good) {

@@ -45,7 +45,7 @@ func TestSuites(t *testing.T) {
 	if said != len(s.Warnings) {
 		t.Errorf("%d of %d warnings are in tests", said, len(s.Warnings))
 	}
-	if got := outcomes(suites[1]); got != "failed skipped skipped skipped skipped skipped skipped skipped skipped passed" {
+	if got := outcomes(suites[1]); got != "failed skipped skipped skipped skipped skipped skipped skipped skipped skipped passed" {
 		t.Errorf("users, which was never backed up: %s", got)
 	}
 	if got := outcomes(suites[3]); !strings.HasSuffix(got, " failed") {

@@ -93,7 +93,7 @@ func TestVerifications(t *testing.T) {
 	}
 }
 
-// TestLedger counts the packs that were read back within the window, each once.
+// TestLedger counts the packs that were read back within the window, each once, and their bytes: these are what coverage is of.
 func TestLedger(t *testing.T) {
 	w := newWorld(t)
 	read := func(ids ...byte) []record.ReadBack {
@@ -110,13 +110,18 @@ func TestLedger(t *testing.T) {
 	w.wait(20 * 24 * time.Hour)
 	oldest := w.clock()
 	w.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 8}, ReadBack: verify.ReadBack{Oldest: &oldest}}, read(3, 4)...)
-	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 8}, ReadBack: verify.ReadBack{Oldest: &oldest}})
+	if v := w.look(health.Options{}).Verify; v.Coverage != nil {
+		t.Errorf("no run has counted bytes: %v", *v.Coverage)
+	}
+	day := func(d int) time.Time { return w.clock().Truncate(24*time.Hour).AddDate(0, 0, -d) }
+	counted := verify.ReadBack{Oldest: &oldest, PackBytes: 1000, Days: []verify.ReadDay{{At: day(0), Bytes: 100}, {At: day(20), Bytes: 600}, {At: day(31), Bytes: 300}}}
+	w.check(verify.CheckDocument{Level: "structure", Structure: verify.Structure{Packs: 8}, ReadBack: counted})
 	v := w.look(health.Options{}).Verify
-	if v.ReadBack != 4 || *v.Coverage != 0.5 || *v.Never != 0 || !v.Oldest.Equal(oldest) {
+	if v.ReadBack != 4 || *v.Coverage != 0.7 || *v.Never != 0 || !v.Oldest.Equal(oldest) {
 		t.Errorf("%+v", v)
 	}
 	w.wait(11 * 24 * time.Hour)
-	if v = w.look(health.Options{}).Verify; v.ReadBack != 2 || *v.Coverage != 0.25 {
+	if v = w.look(health.Options{}).Verify; v.ReadBack != 2 || *v.Coverage != 0.1 {
 		t.Errorf("after the window: %+v", v)
 	}
 }

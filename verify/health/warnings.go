@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"savepoint/internal/when"
 	"savepoint/verify"
 )
 
 // states are in order of rank.
-var states = []State{Damaged, NeverBackedUp, NoPoint, Exposed, Stopped, BackupOverdue, Faulty, Unusual, Foreign, DrillMissed, DrillFailed, DrillOverdue, NeverDrilled, Good}
+var states = []State{Damaged, ProbeFailed, NeverBackedUp, NoPoint, Exposed, Stopped, BackupOverdue, Faulty, Unusual, Foreign, DrillMissed, DrillFailed, DrillOverdue, NeverDrilled, Good}
 
 func rank(s State) int { return slices.Index(states, s) }
 
@@ -91,8 +92,15 @@ func (l *look) warnBackups(x *sight) {
 	if hit > 0 {
 		l.tell(x, Damaged, l.o.Command("verify"), "has snapshots that lose something to damage which a verification found: %d", hit)
 	}
+	if p := x.Lost; len(p) > 0 {
+		what := fmt.Sprintf("lost snapshot %.8s, published at %s: it is gone, and nobody forgot it", p[0].Snapshot, l.moment(p[0].Published))
+		if x.LostCount > 1 {
+			what = fmt.Sprintf("lost %d snapshots, which are gone, and nobody forgot them; the newest is %.8s, published at %s", x.LostCount, p[0].Snapshot, l.moment(p[0].Published))
+		}
+		l.tell(x, Damaged, l.o.Command("verify"), "%s", what)
+	}
 	switch {
-	case x.LastBackup == nil && x.LastReport == nil && x.LastDrill == nil:
+	case x.LastBackup == nil && x.LastReport == nil && x.LastDrill == nil && x.LostCount == 0:
 		l.tell(x, NeverBackedUp, backup, "was never backed up; on %s", x.Host)
 		return
 	case x.RecoveryPoint == nil:
@@ -122,16 +130,18 @@ func (l *look) warnBackups(x *sight) {
 
 func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
+	if d := x.UnhealedDamage; d != nil {
+		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s%s", d.rep.whatHappened(), l.moment(d.At), reason(d), x.moreDamage())
+		l.status.Warnings[len(l.status.Warnings)-1].File = d.rep.lostFile
+		l.pointBack(x)
+	}
+	if d := x.FailedProbe; d != nil {
+		l.tell(x, ProbeFailed, l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--keep"),
+			"came back, and failed its probe, in the drill of %s%s%s", l.moment(d.At), reason(d), lookThen)
+		l.pointBack(x)
+	}
 	switch d := x.LastDrill; {
-	case x.UnhealedDamage != nil:
-		what, then := "did not come back whole", ""
-		if x.UnhealedDamage.rep.probeFailed {
-			what, then = "came back, and failed its probe,", lookThen
-		} else if r := x.UnhealedDamage.rep; r.silent && !r.dataLost && !r.lostManifest {
-			what = "came back, and silently differs from the source,"
-		}
-		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s%s", what, l.moment(x.UnhealedDamage.At), reason(x.UnhealedDamage), then)
-		l.status.Warnings[len(l.status.Warnings)-1].File = x.UnhealedDamage.rep.lostFile
+	case d != nil && d.Verdict == verify.Damage && (x.UnhealedDamage != nil || x.FailedProbe != nil):
 	case d == nil && x.RecoveryPoint != nil:
 		l.tell(x, NeverDrilled, drill, "was never drilled")
 	case x.Partly() != "" && l.plan(x).wantsDrills():
@@ -146,12 +156,50 @@ func (l *look) warnDrills(x *sight) {
 	l.warnDrillTurns(x, drill)
 }
 
+// whatHappened says what a drill found, of its source.
+func (r *report) whatHappened() string {
+	switch {
+	case r.onlyOlderThanWanted:
+		return "came back, and older than it should be,"
+	case r.silent && !r.dataLost && !r.lostManifest:
+		return "came back, and silently differs from the source,"
+	}
+	return "did not come back whole"
+}
+
+// moreDamage counts the snapshots in which drills found damage beside the one that is told of.
+func (x *sight) moreDamage() string {
+	n := 0
+	for _, d := range x.Damages {
+		if d.By == ByDrill && d.Snapshot != x.UnhealedDamage.Snapshot {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; one more snapshot of it did not"
+	}
+	return fmt.Sprintf("; %d more snapshots of it did not", n)
+}
+
+// pointBack adds to the last warning how to get the newest snapshot that a drill proved good.
+func (l *look) pointBack(x *sight) {
+	if x.LastGood == nil {
+		return
+	}
+	w, back := &l.status.Warnings[len(l.status.Warnings)-1], l.o.Command("restore", x.LastGood.Snapshot[:8])
+	w.Next += fmt.Sprintf("; the last good snapshot, proven by the drill of %s: %s", l.moment(x.LastGood.At), back)
+	w.Commands = append(slices.Clone(w.Commands), back)
+}
+
 // damageCommand returns what finds out more of what drills found: a verification that reads everything; a drill when one has found nothing since;
 // or the drill once more of the one snapshot that is in question when what is newer has come back since.
 func (l *look) damageCommand(x *sight) string {
 	d := x.UnhealedDamage
-	if d.rep.probeFailed {
-		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--keep")
+	if d.rep.onlyOlderThanWanted {
+		return l.o.Command("verify")
 	}
 	if d.rep.silent && !d.rep.dataLost && !d.rep.lostManifest {
 		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host, "--against-source")
@@ -160,7 +208,7 @@ func (l *look) damageCommand(x *sight) string {
 	if d.Of != nil && !d.Of.Before(at) {
 		at = *d.Of
 	}
-	if x.LastProven == nil || !x.LastProven.At.After(d.At) || at.IsZero() || len(x.damage) > 1 {
+	if x.LastProven == nil || !x.LastProven.At.After(d.At) || at.IsZero() || x.damages() > 1 {
 		if whole := l.status.Verify.Data.LastWhole; whole != nil && whole.After(d.At) {
 			return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 		}
@@ -283,6 +331,8 @@ func Age(d time.Duration) string {
 	}
 	const day = 24 * time.Hour
 	switch {
+	case d > 0 && d < time.Second:
+		return when.ShortSpan(d)
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", d/time.Second)
 	case d < time.Hour:

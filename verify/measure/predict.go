@@ -15,6 +15,7 @@ type Machine struct {
 	Scenario string // cold, …
 	Scratch  string // file system of the scratch folder
 	Local    bool   // the repository is in a folder of that machine
+	Key      string // kind of the key slot that opened it: a password takes long on purpose, a key does not
 	Program  string // major version
 }
 

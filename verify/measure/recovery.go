@@ -68,44 +68,23 @@ func sum(a, b uint64) uint64 {
 	return ^uint64(0)
 }
 
-// Pack is what the ledger of verifications says of a pack: when it was read back last and found whole; zero when it never was.
-type Pack struct {
+// ReadDay is how many bytes were read back last within the day that begins at At.
+type ReadDay struct {
+	At    time.Time
 	Bytes uint64
-	Read  time.Time
 }
 
-// Debt is what reading back owes.
-type Debt struct {
-	Oldest     *time.Time // when the pack was read that was not for the longest time; nil while one never was, and without packs
-	Never      uint64     // packs that never were
-	NeverBytes uint64
-	Ratio      *float64 // share of bytes read back since the moment that was asked for; nil without bytes
-}
-
-// Owed returns what is owed of packs.
-func Owed(packs []Pack, since time.Time) Debt {
-	var d Debt
-	var all, read uint64
-	for _, p := range packs {
-		all = sum(all, p.Bytes)
-		switch {
-		case p.Read.IsZero():
-			d.Never++
-			d.NeverBytes = sum(d.NeverBytes, p.Bytes)
-			continue
-		case d.Oldest == nil || p.Read.Before(*d.Oldest):
-			d.Oldest = &p.Read
-		}
-		if !p.Read.Before(since) {
-			read = sum(read, p.Bytes)
+// ReadRatio returns the share of so many bytes that was read back since a moment; false when there are none. A day that began before it counts
+// as of before it: the share is a lower bound, by one day at most.
+func ReadRatio(days []ReadDay, all uint64, since time.Time) (float64, bool) {
+	if all == 0 {
+		return 0, false
+	}
+	read := uint64(0)
+	for _, d := range days {
+		if !d.At.Before(since) {
+			read = sum(read, d.Bytes)
 		}
 	}
-	if d.Never > 0 {
-		d.Oldest = nil
-	}
-	if all > 0 {
-		r := float64(read) / float64(all)
-		d.Ratio = &r
-	}
-	return d
+	return float64(min(read, all)) / float64(all), true
 }

@@ -63,26 +63,19 @@ func TestCover(t *testing.T) {
 	}
 }
 
-func TestOwed(t *testing.T) {
-	tests := map[string]struct {
-		packs  []measure.Pack
-		never  uint64
-		bytes  uint64
-		oldest float64 // 0: none
-		ratio  float64 // -1: none
-	}{
-		"nothing":     {nil, 0, 0, 0, -1},
-		"all read":    {[]measure.Pack{{Bytes: 10, Read: at(3)}, {Bytes: 30, Read: at(2)}}, 0, 0, 2, 1},
-		"some before": {[]measure.Pack{{Bytes: 10, Read: at(3)}, {Bytes: 30, Read: at(-2)}}, 0, 0, -2, 0.25},
-		"one never":   {[]measure.Pack{{Bytes: 10, Read: at(3)}, {Bytes: 30, Read: time.Time{}}}, 1, 30, 0, 0.25},
-		"empty ones":  {[]measure.Pack{{Bytes: 0, Read: at(3)}}, 0, 0, 3, -1},
-	}
-	for name, tt := range tests {
-		d := measure.Owed(tt.packs, noon)
-		if d.Never != tt.never || d.NeverBytes != tt.bytes || (d.Oldest == nil) != (tt.oldest == 0) || d.Oldest != nil && !d.Oldest.Equal(at(tt.oldest)) ||
-			(d.Ratio == nil) != (tt.ratio < 0) || d.Ratio != nil && *d.Ratio != tt.ratio {
-			t.Errorf("%s: %+v", name, d)
+func TestReadRatio(t *testing.T) {
+	days := []measure.ReadDay{{At: at(3), Bytes: 10}, {At: at(0), Bytes: 20}, {At: at(-2), Bytes: 30}}
+	for _, tt := range []struct {
+		days []measure.ReadDay
+		all  uint64
+		want float64
+	}{{nil, 100, 0}, {days, 100, 0.3}, {days[2:], 100, 0}, {days, 20, 1}, {[]measure.ReadDay{{At: at(1), Bytes: math.MaxUint64}, {At: at(1), Bytes: 5}}, math.MaxUint64, 1}} {
+		if got, ok := measure.ReadRatio(tt.days, tt.all, noon); !ok || got != tt.want {
+			t.Errorf("of %d, %+v: %v, %v, want %v", tt.all, tt.days, got, ok, tt.want)
 		}
+	}
+	if got, ok := measure.ReadRatio(days, 0, noon); ok {
+		t.Errorf("of nothing: %v", got)
 	}
 }
 
