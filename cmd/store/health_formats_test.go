@@ -294,7 +294,7 @@ func TestPageWell(t *testing.T) {
 		t.Errorf("it is not well: %+v", s.Warnings)
 	}
 	x, err := junitReport(s)
-	if err != nil || bytes.Contains(x, []byte("<failure")) || bytes.Contains(x, []byte("<skipped")) {
+	if err != nil || bytes.Contains(x, []byte("<failure")) || bytes.Count(x, []byte("<skipped")) != 1 || !bytes.Contains(x, []byte("its last drill had no probe")) {
 		t.Errorf("%v\n%s", err, x)
 	}
 }
