@@ -40,8 +40,10 @@ type Sample struct {
 	Seconds      float64
 }
 
-// Model predicts recovery times, fitted on drills of equal machines: T = open + a*bytes + b*files, none of the three below zero. The
-// differences are weighed relative to the measured time, since a restore that takes ten times as long also varies by ten times as much.
+// Model predicts recovery times, fitted on drills of equal machines: T = open + a*bytes + b*files, none of the three below zero. A restore
+// that takes ten times as long also varies by ten times as much: so it is a generalized linear model of the gamma family with the identity
+// link (McCullagh, Nelder, Generalized Linear Models, 2nd ed., chapter 8), in which differences count relative to what is fitted. Relative to
+// what was measured, one drill that was quick by chance would outweigh all others.
 type Model struct {
 	samples []Sample
 	columns []int       // of the parameters that are not zero
@@ -50,6 +52,7 @@ type Model struct {
 	spread  float64     // standard deviation of a relative difference
 	free    int         // degrees of freedom
 	same    bool        // all drills restored as much
+	chi     float64     // sum of the squares of the relative differences
 	scale   [3]float64
 }
 
@@ -77,6 +80,8 @@ const (
 	farSame      = 1.5  // when all drills restored as much
 	leastSpread  = 0.02 // machines are never more equal
 	leastSeconds = 1e-3
+	mostSteps    = 25   // of a fit
+	enough       = 1e-9 // of a relative change, that another step would make
 )
 
 // Fit fits a model on drills, the newest last; older ones than the last 50 are left out. The error is ErrFewDrills, or says that the times make
@@ -99,15 +104,15 @@ func Fit(drills []Sample) (*Model, error) {
 		if m.same && set != 1 || bits.OnesCount(uint(set)) >= len(m.samples) {
 			continue
 		}
-		if t, rest, ok := m.solve(set); ok && rest < best {
-			best, m.columns, m.beta, m.inverse = rest, t.columns, t.beta, t.inverse
+		if t, deviance, ok := m.solve(set); ok && deviance < best {
+			best, m.columns, m.beta, m.inverse, m.chi = deviance, t.columns, t.beta, t.inverse, t.chi
 		}
 	}
 	if math.IsInf(best, 1) {
 		return nil, errors.New("no model fits the drills")
 	}
 	m.free = len(m.samples) - len(m.beta)
-	m.spread = max(leastSpread, math.Sqrt(best/float64(m.free)))
+	m.spread = max(leastSpread, math.Sqrt(m.chi/float64(m.free)))
 	return m, nil
 }
 
@@ -181,38 +186,66 @@ func (m *Model) row(s Sample, columns []int) []float64 {
 	return out
 }
 
-// solve fits the parameters of a set by least squares. It is false when these are not determined, or one is below zero; rest is the sum of
-// squares of the relative differences.
-func (m *Model) solve(set int) (t Model, rest float64, ok bool) {
+// solve fits the parameters of a set by Fisher scoring. It is false when these are not determined, or one is below zero; deviance is that of
+// the gamma family.
+func (m *Model) solve(set int) (t Model, deviance float64, ok bool) {
 	for c := range 3 {
 		if set&(1<<c) != 0 {
 			t.columns = append(t.columns, c)
 		}
 	}
-	n := len(t.columns)
+	rows, fitted := make([][]float64, len(m.samples)), make([]float64, len(m.samples))
+	for i, s := range m.samples {
+		rows[i], fitted[i] = m.row(s, t.columns), s.Seconds
+	}
+	for range mostSteps {
+		if ok = t.step(rows, fitted, m.samples); !ok {
+			return t, 0, false
+		}
+		change := 0.0
+		for i, row := range rows {
+			is := dot(row, t.beta)
+			if !(is > 0) {
+				return t, 0, false
+			}
+			change = max(change, math.Abs(is/fitted[i]-1))
+			fitted[i] = is
+		}
+		if change < enough {
+			break
+		}
+	}
+	t.chi = 0
+	for i, s := range m.samples {
+		d := s.Seconds/fitted[i] - 1
+		t.chi += d * d
+		deviance += 2 * (d - math.Log(s.Seconds/fitted[i]))
+	}
+	return t, deviance, !math.IsNaN(deviance)
+}
+
+// step fits the parameters by least squares, weighed by what was fitted before.
+func (m *Model) step(rows [][]float64, fitted []float64, samples []Sample) (ok bool) {
+	n := len(m.columns)
 	a, right := square(n), make([]float64, n)
-	for _, s := range m.samples {
-		row := m.row(s, t.columns)
-		w := 1 / (s.Seconds * s.Seconds)
+	for k, row := range rows {
+		w := 1 / (fitted[k] * fitted[k])
 		for i := range row {
-			right[i] += w * row[i] * s.Seconds
+			right[i] += w * row[i] * samples[k].Seconds
 			for j := range row {
 				a[i][j] += w * row[i] * row[j]
 			}
 		}
 	}
-	if t.inverse, ok = invert(a); !ok {
-		return t, 0, false
+	if m.inverse, ok = invert(a); !ok {
+		return false
 	}
+	m.beta = m.beta[:0]
 	for i := range n {
-		t.beta = append(t.beta, dot(t.inverse[i], right))
-		if !(t.beta[i] >= 0) {
-			return t, 0, false
+		m.beta = append(m.beta, dot(m.inverse[i], right))
+		if !(m.beta[i] >= 0) {
+			return false
 		}
 	}
-	for _, s := range m.samples {
-		d := dot(m.row(s, t.columns), t.beta)/s.Seconds - 1
-		rest += d * d
-	}
-	return t, rest, !math.IsNaN(rest)
+	return true
 }

@@ -77,6 +77,31 @@ func TestBand(t *testing.T) {
 	}
 }
 
+// TestQuickByChance has drills that took from a tenth of the usual time to three times as long: a quick one must not make the rest unlikely.
+func TestQuickByChance(t *testing.T) {
+	for name, seconds := range map[string][]float64{
+		"one quick":  {1.1, 0.98, 1.2, 0.135, 3.0},
+		"the first":  {0.135, 0.741, 1.2, 0.98, 1.1, 3.0, 0.9},
+		"one slow":   {0.1, 0.1, 0.12, 1.2},
+		"two speeds": {0.15, 1.2, 0.16, 1.1, 0.14, 1.3},
+	} {
+		var drills []measure.Sample
+		mean, slowest := 0.0, 0.0
+		for i, s := range seconds {
+			drills = append(drills, measure.Sample{Bytes: gib + uint64(i)<<20, Files: 1000, Seconds: s})
+			mean, slowest = mean+s/float64(len(seconds)), max(slowest, s)
+		}
+		m, err := measure.Fit(drills)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := m.Predict(gib, 1000)
+		if err != nil || math.Abs(p.Seconds/mean-1) > 0.01 || p.High < 0.9*slowest {
+			t.Errorf("%s: %+v, %v; measured were %.3f in the mean, up to %.3f", name, p, err, mean, slowest)
+		}
+	}
+}
+
 // TestExact fits drills without noise: the prediction is what the machine does.
 func TestExact(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
