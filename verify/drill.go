@@ -156,6 +156,13 @@ type Recovery struct {
 	Phases    []Phase `json:"phases"`
 }
 
+// ProbeAlone reports whether all came back as it was backed up, and nothing but its probe found it wanting: that is damage by the verdict, and
+// none of the repository.
+func (d *DrillDocument) ProbeAlone() bool {
+	return d.Probe != nil && d.Probe.Result == ProbeFailed && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && len(d.LostPoints) == 0 &&
+		(d.Loss == nil || d.Loss.DamagedCount == 0)
+}
+
 // Phase is one part of a recovery: open, index, select, plan, transfer or metadata, and with a probe start and validate. The phases add up to
 // the whole.
 type Phase struct {

@@ -74,7 +74,7 @@ func (a *app) objectiveAdvice(d *verify.DrillDocument) (string, []string) {
 
 // lossAlone reports whether nothing but the comparison with the source found something.
 func lossAlone(d *verify.DrillDocument) bool {
-	return d.Loss != nil && d.Loss.DamagedCount > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && len(d.LostPoints) == 0 && !probeAlone(d)
+	return d.Loss != nil && d.Loss.DamagedCount > 0 && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && len(d.LostPoints) == 0 && !d.ProbeAlone()
 }
 
 // lostAlone reports whether all of the snapshot came back, and newer ones are gone.
@@ -87,7 +87,7 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []
 	var commands []string
 	text := "Everything came back as it was backed up: what the probe found was in the source already, or the probe is wrong. Look at the source, and at what came back with --keep."
 	switch {
-	case probeAlone(d):
+	case d.ProbeAlone():
 	case lossAlone(d):
 		keep := a.runnable(append(append([]string{"drill"}, ofSource(d)...), "--against-source", "--keep")...)
 		commands = append(commands, keep)
@@ -104,7 +104,7 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []
 		commands = append(commands, back)
 		text += "\nThis brings back the newest snapshot that will do: " + back
 	}
-	if probeAlone(d) {
+	if d.ProbeAlone() {
 		if len(d.Older) == 0 {
 			find := a.runnable(append(append([]string{"drill"}, ofSource(d)...), append([]string{"--find-last-good"}, o.own()...)...)...)
 			commands = append(commands, find)

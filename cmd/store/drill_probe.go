@@ -92,11 +92,6 @@ func (p *probeFlags) words() []string {
 	return out
 }
 
-// probeAlone reports whether nothing but the probe found the data wanting.
-func probeAlone(d *verify.DrillDocument) bool {
-	return d.Probe != nil && d.Probe.Result == verify.ProbeFailed && d.DamagedCnt == 0 && d.Compared.DifferenceCount == 0 && len(d.LostPoints) == 0
-}
-
 // probeText returns the command of a probe as it is configured, in one line; of a long one what comes last is left out, by whole words.
 func probeText(argv []string) string {
 	var text string

@@ -15,6 +15,7 @@ import (
 // outcomes are what drills come to, the worst first, with the words that count them.
 var outcomes = []struct{ word, counted string }{
 	{string(verify.Damage), "found damage"},
+	{probeFailed, "came back and failed the probe"},
 	{noSnapshot, "had no snapshot"},
 	{string(verify.CouldNotRun), "could not run"},
 	{unsettled, "came back and ended with an error"},
@@ -26,8 +27,9 @@ var outcomes = []struct{ word, counted string }{
 
 // What is shown in the place of a verdict.
 const (
-	noSnapshot = "no snapshot" // of a drill that could not run: there is nothing to restore
-	unsettled  = "error"       // all came back, and then the report was not stored, or the folder not removed
+	noSnapshot  = "no snapshot"  // of a drill that could not run: there is nothing to restore
+	probeFailed = "probe failed" // as health calls it: damage by the verdict, and none of the repository
+	unsettled   = "error"        // all came back, and then the report was not stored, or the folder not removed
 )
 
 // outcome returns what a drill came to, as the table and the line below it say it.
@@ -37,6 +39,8 @@ func (d *drillsDocument) outcome(x *verify.DrillDocument) string {
 		return noSnapshot
 	case x.ExitCode != exitOK && (x.Verdict == verify.Pass || x.Verdict == verify.Restored):
 		return unsettled
+	case x.Verdict == verify.Damage && x.ProbeAlone():
+		return probeFailed
 	}
 	return string(x.Verdict)
 }
@@ -104,7 +108,11 @@ func (d *drillsDocument) summary() string {
 	text += ": " + strings.Join(what, ", ")
 	switch d.ExitCode {
 	case exitDamage:
-		text += "; exit code 4, for damage weighs most"
+		why := "damage weighs most"
+		if n[string(verify.Damage)] == 0 {
+			why = "a probe that failed weighs as much as damage"
+		}
+		text += "; exit code 4, for " + why
 	case exitFailure:
 		text += "; exit code 1, for not every drill came to a result"
 	case exitObjective:

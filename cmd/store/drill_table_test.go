@@ -31,6 +31,8 @@ func TestDrillsTable(t *testing.T) {
 			x.Verdict, x.ExitCode, x.Snapshot = verify.CouldNotRun, exitFailure, ""
 		case 14:
 			x.Verdict = verify.Pass
+		case 15:
+			x.Verdict, x.ExitCode, x.RTO.Judged, x.Probe = verify.Damage, exitDamage, false, &verify.Probe{Result: verify.ProbeFailed}
 		case 20:
 			x.Dataset = strings.Repeat("long", 40)
 		}
@@ -43,12 +45,12 @@ func TestDrillsTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-	for i, want := range []string{"source ", "shard-07@db-1 ", "shard-08@db-1 ", "shard-39@db-1 ", "shard-03@db-1 ", "shard-13@db-1 ", "shard-12@db-1 ", "shard-11@db-1 ", "long"} {
+	for i, want := range []string{"source ", "shard-07@db-1 ", "shard-08@db-1 ", "shard-39@db-1 ", "shard-15@db-1 ", "shard-03@db-1 ", "shard-13@db-1 ", "shard-12@db-1 ", "shard-11@db-1 ", "long"} {
 		if !strings.HasPrefix(lines[i], want) {
 			t.Errorf("line %d: %s", i, lines[i])
 		}
 	}
-	for i, want := range map[int]string{1: "none", 2: "1 min 1 s", 4: "no snapshot", 6: "error"} {
+	for i, want := range map[int]string{1: "none", 2: "1 min 1 s", 4: "probe failed", 5: "no snapshot", 7: "error"} {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("line %d lacks %s: %s", i, want, lines[i])
 		}
@@ -58,14 +60,18 @@ func TestDrillsTable(t *testing.T) {
 			t.Errorf("%d columns: %s", columns(l), l)
 		}
 	}
-	const want = "40 drills: 1 passed, 32 restored without a probe, 1 missed an objective, 1 came back and ended with an error, 1 could not run, 1 had no snapshot, 3 found damage; exit code 4, for damage weighs most"
+	const want = "40 drills: 1 passed, 31 restored without a probe, 1 missed an objective, 1 came back and ended with an error, 1 could not run, 1 had no snapshot, 1 came back and failed the probe, 3 found damage; exit code 4, for damage weighs most"
 	if last := lines[len(lines)-1]; last != want {
 		t.Errorf("%s, want\n%s", last, want)
 	}
-	const said = "of 40 drills 3 found damage (shard-07@db-1, shard-08@db-1, shard-39@db-1), 1 had no snapshot (shard-03@db-1), 1 could not run (shard-13@db-1), " +
+	const said = "of 40 drills 3 found damage (shard-07@db-1, shard-08@db-1, shard-39@db-1), 1 came back and failed the probe (shard-15@db-1), 1 had no snapshot (shard-03@db-1), 1 could not run (shard-13@db-1), " +
 		"1 came back and ended with an error (shard-12@db-1), 1 missed an objective (shard-11@db-1)"
 	if got := drillsError(d).Error(); got != said {
 		t.Errorf("%s, want\n%s", got, said)
+	}
+	alone := &drillsDocument{Drills: d.Drills[14:16], wanted: 2, ExitCode: exitDamage}
+	if got := alone.summary(); got != "2 drills: 1 passed, 1 came back and failed the probe; exit code 4, for a probe that failed weighs as much as damage" {
+		t.Error(got)
 	}
 	d.wanted = 41
 	if got := d.summary(); !strings.HasPrefix(got, "40 drills of 41, then it was ended: ") {

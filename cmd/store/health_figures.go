@@ -88,12 +88,15 @@ func (a *app) exposureLine(s *health.Status) string {
 		if f == nil {
 			continue
 		}
-		if e := f.Exposure[health.Committed]; e != nil && e.Gaps >= fewestGaps && x.RecoveryPoint != nil && (worst == nil || e.Worst > worst.Worst) {
+		if e := f.Exposure[health.Committed]; e != nil && e.Gaps >= fewestGaps && (worst == nil || e.Worst > worst.Worst) {
 			worst, of = e, x
 		}
 	}
-	if worst == nil {
+	switch {
+	case worst == nil:
 		return ""
+	case of.RecoveryPoint == nil:
+		return fmt.Sprintf("exposure within 30 days: at worst all, of %s, now: nothing is left to go back to", printable(of.Name()))
 	}
 	line := fmt.Sprintf("exposure within 30 days: at worst %s, of %s at %s", health.Age(worst.Worst), printable(of.Name()), a.timeText(worst.WorstAt))
 	if worst.Breaches > 0 {
@@ -128,6 +131,9 @@ func granularityLine(s *health.Status) string {
 		}
 		if e := f.Exposure[health.Committed]; e == nil || e.Gaps < fewestGaps {
 			continue
+		}
+		if x.RecoveryPoint == nil {
+			return fmt.Sprintf("going back to any moment loses all of %s", printable(x.Name()))
 		}
 		for _, b := range f.Bands {
 			if b.Oldest <= health.Window && b.Worst > most {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"html/template"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestFigureLines(t *testing.T) {
 		"exposure within 30 days: at worst 2d, of world@world-1 at 2026-11-27 02:00:00 UTC; over its objective 1 time, for 18h in all",
 		"expected backups that did not come within 30 days: 1 of world@world-1, the last at 2026-11-26 02:00:00 UTC",
 		"going back to any moment of 30 days loses at most 2d, of world@world-1, as far as its snapshots go; its keep would leave 2d back to 10d",
-		`predicted RTO, not measured: 1m02s for world@world-1, between 57s and 1m08s by 10 drills`,
+		`predicted RTO, not measured: 1m03s for world@world-1, between 57s and 1m08s by 10 drills`,
 		"storage: 99% of the put requests of the last backup of world@world-1 took at most 68ms",
 		"cost of a drill: 0.3650 at most, of world@world-1, by the prices of the configuration",
 		"restore coverage within 30 days: 100% of the live bytes restored, 0% probed",
@@ -135,10 +136,29 @@ func TestFigureLines(t *testing.T) {
 		len(d.Latencies) != 1 || d.Latencies[0].P99 != 0.068 || d.RPOObjective != 108000 {
 		t.Errorf("%+v", d)
 	}
-	if len(d.Exposures) != 2 || d.Exposures[0].Trust != health.Committed || *d.Exposures[0].Worst != 172800 || d.Exposures[0].Breached != 64800 || d.Exposures[0].P99 != 172800 {
+	if len(d.Exposures) != 2 || d.Exposures[0].Trust != health.Committed || *d.Exposures[0].Worst != 172800 || d.Exposures[0].Breached != 64800 || *d.Exposures[0].P99 != 172800 {
 		t.Errorf("%+v", d.Exposures)
 	}
 	if o := status.Document; o.Coverage.Live != 2<<30 || o.Coverage.Ratio == nil {
 		t.Errorf("%+v", o)
+	}
+	snaps, err := h.repo.Snapshots(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range snaps { // gone, and nobody forgot them
+		if x.Host != "world-1" {
+			continue
+		}
+		if err := h.store.Delete(t.Context(), x.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got = lines()
+	for _, line := range []string{"exposure within 30 days: at worst all, of world@world-1, now: nothing is left to go back to", "going back to any moment loses all of world@world-1",
+		"restore coverage within 30 days: 50% of the live bytes restored, 0% probed"} {
+		if !slices.Contains(got, line) {
+			t.Errorf("no line %q: %q", line, got)
+		}
 	}
 }

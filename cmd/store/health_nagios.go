@@ -131,7 +131,7 @@ func nagiosMeasures(s *health.Status) []string {
 		perf("unreadable", float64(len(s.Unreadable)), ""),
 		perf("missing_reports", float64(s.Missing), ""),
 	}
-	age := func(t time.Time) float64 { return max(0, s.LookedAt.Sub(t).Truncate(time.Second).Seconds()) }
+	age := func(t time.Time) float64 { return max(0, s.LookedAt.Sub(t).Seconds()) }
 	if x, at := s.Proven(); x != nil {
 		out = append(out, perf("proven_age", age(at), "s"))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"savepoint/repo"
 	"savepoint/repo/record"
+	"savepoint/repo/storage"
 	"savepoint/repo/storage/mem"
 	"savepoint/repo/tree"
 	"savepoint/verify"
@@ -28,6 +29,8 @@ type history struct {
 	t    *testing.T
 	now  time.Time
 	repo *repo.Repo
+
+	store storage.Store
 }
 
 func newHistory(t *testing.T) *history {
@@ -36,7 +39,8 @@ func newHistory(t *testing.T) *history {
 	clock := func() time.Time { return h.now }
 	slot := repo.NewSlot{Kind: repo.SlotPassphrase, Label: "test", Passphrase: "p", WorkFactor: 1}
 	var err error
-	if h.repo, err = repo.Init(t.Context(), mem.New(clock), []repo.NewSlot{slot}, repo.Options{Now: clock, Sealers: 1}); err != nil {
+	h.store = mem.New(clock)
+	if h.repo, err = repo.Init(t.Context(), h.store, []repo.NewSlot{slot}, repo.Options{Now: clock, Sealers: 1}); err != nil {
 		t.Fatal(err)
 	}
 	return h

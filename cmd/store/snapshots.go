@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"savepoint/repo"
+	"savepoint/verify"
 	"savepoint/verify/health"
 )
 
@@ -23,6 +25,17 @@ type snapshotsOptions struct {
 type snapshotsDocument struct {
 	Snapshots []*snapshotDocument `json:"snapshots"`
 	Damaged   []string            `json:"damaged"`
+	Lost      []lostDocument      `json:"lost_recovery_points,omitempty"`
+}
+
+// lostDocument is a snapshot of a source that is gone, though nobody forgot it.
+type lostDocument struct {
+	Dataset     string    `json:"dataset"`
+	Host        string    `json:"host"`
+	Snapshot    string    `json:"snapshot"`
+	Object      string    `json:"object"`
+	WindowStart time.Time `json:"window_start"`
+	Published   time.Time `json:"published_at"`
 }
 
 func (a *app) snapshotsCommand() *cobra.Command {
@@ -62,6 +75,10 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 		none = fmt.Sprintf("none of %s fits", plural(len(snaps), "snapshot", "snapshots"))
 	}
 	found := a.knownDamage(ctx, r, snaps)
+	lost, err := a.lostOf(ctx, r, snaps, o)
+	if err != nil {
+		return err
+	}
 	snaps = slices.DeleteFunc(slices.Clone(snaps), func(s *repo.Snapshot) bool {
 		return o.dataset != "" && s.Dataset != o.dataset || o.host != "" && s.Host != o.host || path != "" && !s.HasPath(path)
 	})
@@ -72,11 +89,14 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 	if !errors.Is(readOnly, repo.ErrCorrupt) {
 		readOnly = nil
 	}
-	if err := a.printSnapshots(snaps, found, errors.Join(readOnly, bad)); err != nil {
+	if err := a.printSnapshots(snaps, found, lost, errors.Join(readOnly, bad)); err != nil {
 		return err
 	}
 	if len(snaps) == 0 && bad == nil {
 		a.tellf("%s", none)
+	}
+	if len(lost) > 0 {
+		a.warnf("%s. %s", a.lostText(lost), undoHint)
 	}
 	if readOnly != nil {
 		a.warnf("Everything can be read; nothing is written until config is whole again. %s", undoHint)
@@ -85,6 +105,23 @@ func (a *app) runSnapshots(ctx context.Context, o snapshotsOptions) error {
 		return hinted(bad, "The snapshots listed are readable. The damaged ones are missing from the list; earlier and later ones of the same source hold most of the same data.")
 	}
 	return nil
+}
+
+// lostOf returns the snapshots of the sources wanted that are gone, though nobody forgot them, the newest first. snaps are all that are listed. That
+// reports cannot be read is said, and no error.
+func (a *app) lostOf(ctx context.Context, r *repo.Repo, snaps []*repo.Snapshot, o snapshotsOptions) ([]repo.LostSnapshot, error) {
+	lost, err := r.LostSince(ctx, snaps, time.Time{})
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	if err != nil {
+		a.warnf("whether snapshots were lost is not known in full: %s; `store verify` says", oneLine(err))
+	}
+	lost = slices.DeleteFunc(lost, func(x repo.LostSnapshot) bool {
+		return o.dataset != "" && x.Dataset != o.dataset || o.host != "" && x.Host != o.host
+	})
+	slices.SortStableFunc(lost, func(x, y repo.LostSnapshot) int { return y.Published.Compare(x.Published) })
+	return lost, nil
 }
 
 // listSnapshots returns the snapshots that can be read and, apart, what is wrong with the others.
@@ -109,11 +146,14 @@ func newestOfEach(snaps []*repo.Snapshot, n int) []*repo.Snapshot {
 	return out
 }
 
-func (a *app) printSnapshots(snaps []*repo.Snapshot, found map[string]health.Found, bad error) error {
+func (a *app) printSnapshots(snaps []*repo.Snapshot, found map[string]health.Found, lost []repo.LostSnapshot, bad error) error {
 	if a.g.json {
 		doc := snapshotsDocument{Snapshots: []*snapshotDocument{}, Damaged: []string{}}
 		for _, s := range snaps {
 			doc.Snapshots = append(doc.Snapshots, foundDocumentOf(s, found))
+		}
+		for _, x := range lost[:min(len(lost), verify.MaxListed)] {
+			doc.Lost = append(doc.Lost, lostDocument{x.Dataset, x.Host, x.ID(), x.Name, x.Start, x.Published})
 		}
 		if bad != nil {
 			for _, e := range flatten(bad) {

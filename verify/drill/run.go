@@ -434,6 +434,9 @@ func (x *run) conclude(ctx context.Context) (*verify.DrillDocument, error) {
 	switch x.doc.Verdict {
 	case verify.Damage:
 		err = because(ErrDamage, x.doc, 1)
+		if x.doc.ProbeAlone() {
+			err = because(ErrProbe, x.doc, 1)
+		}
 	case verify.CouldNotRun:
 		err = x.cannot
 	case verify.ObjectiveMissed:

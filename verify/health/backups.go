@@ -144,12 +144,13 @@ const (
 	fewest = 3
 	recent = 10
 	slack  = 15 * time.Minute
+	trying = 3 * time.Hour // what began so short a time before the last one may have been done by hand
 )
 
 // habit returns the longest of the last intervals between backups that were reported; 0 when there are too few to tell.
 func (x *sight) habit() time.Duration {
 	list := x.backups[max(0, len(x.backups)-recent-1):]
-	if len(list) <= fewest {
+	if len(list) <= fewest || list[len(list)-1].at.Sub(x.backups[0].at) < trying {
 		return 0
 	}
 	var gaps []time.Duration

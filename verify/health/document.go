@@ -33,14 +33,14 @@ type PredictedDocument struct {
 	Drills  int     `json:"drills"`
 }
 
-// ExposureDocument is what would have been lost. Open is null when there is nothing to go back to any more, and so is Worst then.
+// ExposureDocument is what would have been lost. Open is null when there is nothing to go back to any more, and so are Worst and P99 then.
 type ExposureDocument struct {
 	Trust    Trust     `json:"trust"`
 	From     time.Time `json:"from_at"`
 	Worst    *float64  `json:"worst_seconds"`
 	WorstAt  time.Time `json:"worst_at"`
 	Closed   float64   `json:"worst_ended_seconds"`
-	P99      float64   `json:"p99_seconds"`
+	P99      *float64  `json:"p99_seconds"`
 	Open     *float64  `json:"open_seconds"`
 	Gaps     int       `json:"gaps"`
 	Breaches int       `json:"breaches"`
@@ -92,7 +92,7 @@ func (s *Source) figuresDocument() *FiguresDocument {
 	for _, t := range trusts {
 		if e := f.Exposure[t]; e != nil {
 			d.Exposures = append(d.Exposures, ExposureDocument{Trust: t, From: e.From.UTC(), Worst: finite(e.Worst), WorstAt: e.WorstAt.UTC(), Closed: e.Closed.Seconds(),
-				P99: e.P99.Seconds(), Open: finite(e.Open), Gaps: e.Gaps, Breaches: e.Breaches, Breached: e.Breached.Seconds()})
+				P99: finite(e.P99), Open: finite(e.Open), Gaps: e.Gaps, Breaches: e.Breaches, Breached: e.Breached.Seconds()})
 		}
 	}
 	if f.Cost.Known() {

@@ -197,6 +197,9 @@ func TestLost(t *testing.T) {
 	if x = source(t, w.look(health.Options{}), "world@a"); x.LostCount != 0 || x.UnhealedDamage == nil {
 		t.Errorf("put back: %d, %+v", x.LostCount, x.UnhealedDamage)
 	}
+	if m := w.look(health.Options{}).Warnings[0]; !strings.HasSuffix(m.Message, "; that is not so any more, and a drill that finds it so ends this") || !strings.HasPrefix(m.Next, "store drill --dataset world --host a; ") {
+		t.Errorf("put back: %+v", m)
+	}
 	w.at("15:00")
 	w.drill("world", "a", second, restored)
 	if s = w.look(health.Options{}); s.ExitCode != 0 {

@@ -153,7 +153,7 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 			f.Exposure[t] = e
 		}
 	}
-	f.lost(x.RecoveryPoint, l.now)
+	f.lost(x, l.now)
 	if ever := measure.Expose(points[Committed], measure.Period{To: l.now, Objective: plan.RPO}); ever != nil && plan.RPO > 0 && all {
 		f.Breached = &ever.Breached
 	}
@@ -168,6 +168,8 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 	if x.RecoveryPoint != nil {
 		c := measure.Cover(x.RecoveryPoint.Bytes, x.restores(window.From), window.From)
 		f.Coverage = &c
+	} else if live := x.last(); live > 0 { // nothing of it would come back now
+		f.Coverage = &measure.Coverage{Live: live}
 	}
 	if x.measured != nil {
 		f.Total = measure.Total(time.Duration(min(x.measured.rep.drill.RTO.Seconds, 1e9)*float64(time.Second)), plan.Assumed)
@@ -178,20 +180,45 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 	return f
 }
 
-// lost takes into account that the newest point that reports tell of may be gone, or damaged: then going back means going back further.
-func (f *Figures) lost(point *Backup, now time.Time) {
-	e := f.Exposure[Committed]
-	if e == nil {
-		return
+// lost takes into account that the newest points that reports tell of may be gone, or damaged: then going back means going back further, and further
+// still to a point that is trusted more.
+func (f *Figures) lost(x *sight, now time.Time) {
+	since := func(start *time.Time) time.Duration {
+		if start == nil {
+			return math.MaxInt64
+		}
+		return now.Sub(*start)
 	}
-	if point == nil {
-		e.Open = math.MaxInt64
-	} else {
-		e.Open = max(e.Open, now.Sub(point.WindowStart))
+	committed := since(nil)
+	if x.RecoveryPoint != nil {
+		committed = since(&x.RecoveryPoint.WindowStart)
 	}
-	if e.Open > e.Worst {
-		e.Worst, e.WorstAt = e.Open, now
+	for t, e := range f.Exposure {
+		e.Open = max(e.Open, committed)
+		switch t {
+		case Restored:
+			e.Open = max(e.Open, since(x.Restored))
+		case Drilled:
+			e.Open = max(e.Open, since(x.Drilled))
+		}
+		if e.Open > e.Worst {
+			e.Worst, e.WorstAt = e.Open, now
+		}
+		if e.Gaps < 100 { // then 99% of them are all
+			e.P99 = e.Worst
+		}
 	}
+}
+
+// last returns the bytes of the last snapshot, also when it is lost; 0 when there is none, or it was forgotten.
+func (x *sight) last() uint64 {
+	switch {
+	case x.LastBackup != nil:
+		return x.LastBackup.Bytes
+	case x.LostCount > 0 && x.lastRun != nil:
+		return x.lastRun.Bytes
+	}
+	return 0
 }
 
 // points returns the recovery points that reports tell of.

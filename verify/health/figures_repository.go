@@ -13,7 +13,7 @@ const NewHost = 7 * 24 * time.Hour
 type Overall struct {
 	Growth   *measure.Growth   // of packs, as verifications counted them
 	Full     *measure.Forecast // when a quota is reached; nil without quota or growth
-	Coverage measure.Coverage  // by drills, of the sources that have a recovery point
+	Coverage measure.Coverage  // by drills, of the sources that have a snapshot
 	NewHosts []string          // that wrote their first report within NewHost
 	Newest   string            // version of the program
 	Outdated []string          // hosts whose last report came from an older one

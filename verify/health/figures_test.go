@@ -33,11 +33,16 @@ func usual() tree.Stats {
 // counting publishes a snapshot that takes a minute, with the report that a run leaves.
 func (w *world) counting(host string, st tree.Stats) *repo.Snapshot {
 	w.t.Helper()
+	return w.countingAs(tree.Incremental, host, st)
+}
+
+func (w *world) countingAs(mode tree.Mode, host string, st tree.Stats) *repo.Snapshot {
+	w.t.Helper()
 	var snap *repo.Snapshot
 	err := w.repo.Write(w.t.Context(), "world", host, func(ctx context.Context, s *repo.Session) error {
 		w.wait(time.Minute)
 		m := manifest()
-		m.Stats = st
+		m.Mode, m.Stats = mode, st
 		var err error
 		snap, err = s.Commit(ctx, m)
 		return err
@@ -285,6 +290,18 @@ func TestUnusualBackup(t *testing.T) {
 	if x := source(t, w.look(health.Options{}), world1); x.State != health.NeverDrilled {
 		t.Errorf("a usual one clears it: %s", x.State)
 	}
+
+	// A full one reads every file, which says nothing of how many have changed.
+	w.wait(24 * time.Hour)
+	full := usual()
+	full.ChangedFiles, full.ReadBytes = full.Files, full.FileBytes
+	w.countingAs(tree.Full, "world-1", full)
+	if x := source(t, w.look(health.Options{}), world1); x.State != health.NeverDrilled {
+		t.Errorf("a full one: %s, %+v", x.State, x.Figures().Unusual)
+	}
+	if got := samples(t, w.scrape(health.Options{}))[`savepoint_backup_changed_ratio{class="state",dataset="world",host="world-1"}`]; got != 0.02 {
+		t.Errorf("after a full one the changed ratio is %v", got)
+	}
 }
 
 func TestOverall(t *testing.T) {
@@ -371,4 +388,52 @@ func TestFiguresOfAnything(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	w.scrape(health.Options{})
+}
+
+// TestNothingLeft holds that a source of which nothing is left to go back to makes no figure look good.
+func TestNothingLeft(t *testing.T) {
+	w := newWorld(t)
+	var snaps []*repo.Snapshot
+	for range 3 {
+		w.wait(time.Hour)
+		snaps = append(snaps, w.counting("world-1", usual()))
+	}
+	snap := snaps[2]
+	w.drilled(snap, 60, func(d *verify.DrillDocument) {
+		d.Verdict, d.Probe = verify.Pass, &verify.Probe{Result: verify.ProbePassed, Checked: 3}
+	})
+	w.check(verify.CheckDocument{Level: "data", Structure: verify.Structure{Packs: 1, PackBytes: 9}, ReadBack: verify.ReadBack{Packs: 1, Bytes: 9}})
+	w.wait(time.Hour)
+	before := source(t, w.look(health.Options{}), world1).Figures()
+	if len(before.Exposure) != 4 {
+		t.Fatalf("%+v", before.Exposure)
+	}
+	w.drillWith("world", "world-1", snap, damage, nil, func(d *verify.DrillDocument) {
+		d.Damaged, d.DamagedCnt, d.Older = []verify.Lost{{Path: "/srv/a"}}, 1, []verify.Older{triedOf(snaps[1], false), triedOf(snaps[0], false)}
+	})
+	s := w.look(health.Options{})
+	x := source(t, s, world1)
+	if x.RecoveryPoint != nil || x.Restored != nil || x.Drilled != nil {
+		t.Fatalf("%+v", x)
+	}
+	for trust, was := range before.Exposure {
+		e := x.Figures().Exposure[trust]
+		if was.Open == math.MaxInt64 || e == nil || e.Open != math.MaxInt64 || e.Worst != math.MaxInt64 || e.P99 != math.MaxInt64 {
+			t.Errorf("%s: %+v, before %+v", trust, e, was)
+		}
+	}
+	for _, e := range x.Document.Exposures {
+		if e.Open != nil || e.Worst != nil || e.P99 != nil {
+			t.Errorf("%+v", e)
+		}
+	}
+	for _, c := range []*health.CoverageDocument{x.Document.Coverage, &s.Document.Coverage} {
+		if c == nil || c.Live != usual().FileBytes || c.Restored != 0 || c.Ratio == nil || *c.Ratio != 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+	got := samples(t, w.scrape(health.Options{}))
+	if n := got["savepoint_damaged_snapshots{}"]; int(n) != len(x.Damages) || n != 3 {
+		t.Errorf("%v damaged snapshots, where %d are listed", n, len(x.Damages))
+	}
 }

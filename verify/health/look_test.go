@@ -455,3 +455,39 @@ func TestKit(t *testing.T) {
 		t.Errorf("proven %+v, which is later than now", k)
 	}
 }
+
+// TestTriedByHand has somebody back up ten times in a row on the first day: that makes no interval at which more must come, and pages nobody.
+func TestTriedByHand(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		w.reported("world", "a", nil)
+		w.wait(time.Minute)
+	}
+	w.wait(20 * time.Hour)
+	if s := w.look(health.Options{}); s.Severity() != health.Caution || source(t, s, "world@a").State != health.NeverDrilled {
+		t.Errorf("%s: %+v", s.Severity(), s.Warnings)
+	}
+	for range 10 { // by cron, from then on
+		w.reported("world", "a", nil)
+		w.wait(time.Minute)
+	}
+	w.wait(20 * time.Hour)
+	if s := w.look(health.Options{}); source(t, s, "world@a").State != health.NeverDrilled {
+		t.Errorf("the pause counts as an interval: %+v", s.Warnings)
+	}
+	w.wait(48 * time.Hour)
+	if s := w.look(health.Options{}); source(t, s, "world@a").State != health.Stopped {
+		t.Errorf("%+v", s.Warnings)
+	}
+}
+
+// TestNeverBackedUpDrilled has a drill of all sources find nothing of one that was never backed up: that stays what is the matter with it.
+func TestNeverBackedUpDrilled(t *testing.T) {
+	w := newWorld(t)
+	w.reported("world", "a", nil)
+	w.drill("users", "a", nil, verify.CouldNotRun)
+	s := w.look(health.Options{Expected: []health.Expected{{Dataset: "users", Class: "user", Host: "a"}}})
+	if x := source(t, s, "users@a"); x.State != health.NeverBackedUp {
+		t.Errorf("%s: %+v", x.State, s.Warnings)
+	}
+}

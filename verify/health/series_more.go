@@ -1,5 +1,7 @@
 package health
 
+import "savepoint/repo/tree"
+
 // pointMetrics are the families of what a source and the repository can go back to, and of what drills did beside their times.
 type pointMetrics struct {
 	points, changed                              metric
@@ -11,7 +13,7 @@ type pointMetrics struct {
 func newPointMetrics(source, gauge, counter family) pointMetrics {
 	return pointMetrics{
 		points:     source("recovery_points", "Recovery points that are still there.", "trust"),
-		changed:    source("backup_changed_ratio", "Share of the files that were new or had changed, in the last backup that left a report."),
+		changed:    source("backup_changed_ratio", "Share of the files that were new or had changed, in the last backup that left a report and was not full: a full one reads every file."),
 		leaks:      source("drill_sandbox_leaks", "Scratch folders of drills that were killed, which the last drill found."),
 		probe:      source("drill_probe_success", "1 if the probe of the last drill that had a probe passed, 0 if it did not."),
 		pointAge:   source("drill_point_age_seconds", "How long before its incident the snapshot began to be read that the last drill which measured times restored."),
@@ -19,7 +21,7 @@ func newPointMetrics(source, gauge, counter family) pointMetrics {
 		requests:   source("drill_requests", "Requests to the storage in that drill."),
 
 		readBytes:        counter("verify_read_bytes_total", "Bytes of packs that verifications read back and found whole."),
-		damagedSnapshots: gauge("damaged_snapshots", "Snapshots that lose something to damage which a verification found and nothing has seen healed."),
+		damagedSnapshots: gauge("damaged_snapshots", "Snapshots that lose something to damage which a verification or a drill found and nothing has seen healed."),
 		objects:          gauge("repo_objects", "Objects that the last verification listed.", "kind"),
 		chunks:           gauge("repo_chunks", "Different chunks that snapshots need, as the last verification of everything counted them.", "kind"),
 	}
@@ -33,7 +35,7 @@ func (m *pointMetrics) collect(e emitter, s *Source) {
 	for _, t := range trusts {
 		e.emit(m.points, float64(s.there[t]), string(t))
 	}
-	if r := s.lastRun; r != nil && r.Files > 0 {
+	if r := s.changed; r != nil && r.Files > 0 {
 		e.emit(m.changed, float64(min(r.Changed, r.Files))/float64(r.Files))
 	}
 	if s.leaks != nil {
@@ -90,7 +92,9 @@ func (l *look) countPoints(x *sight) {
 			x.probed = &r.probePassed
 		}
 	}
+	full := map[string]bool{}
 	for _, s := range x.snaps {
+		full[s.Name] = s.Mode == tree.Full
 		if !l.point(x, s) {
 			continue
 		}
@@ -108,14 +112,26 @@ func (l *look) countPoints(x *sight) {
 	for _, r := range x.backups {
 		if r.counted != nil && r.counted.told {
 			x.lastRun = &r.counted.Run
+			if r.counted.Full = full[r.Manifest]; !r.counted.Full {
+				x.changed = x.lastRun
+			}
 		}
 	}
 }
 
-// countRepository sums up what reports say of verifications. all says that every report could be read.
+// countRepository sums up what reports say of verifications, and the damage that is known. all says that every report could be read.
 func (l *look) countRepository(all bool) {
 	c := &l.status.counts
-	c.known, c.damagedSnapshots = all, len(l.hit)
+	damaged := map[string]bool{} // a verification may name some that are not listed
+	for id := range l.hit {
+		damaged[id] = true
+	}
+	for _, x := range l.sources {
+		for _, d := range x.Damages {
+			damaged[d.Snapshot] = true
+		}
+	}
+	c.known, c.damagedSnapshots = all, len(damaged)
 	for _, r := range l.checks {
 		if r.check == nil {
 			continue

@@ -107,6 +107,7 @@ type Source struct {
 	figures  *Figures
 	there    map[Trust]int // recovery points that are there
 	lastRun  *measure.Run  // of the last backup whose report tells
+	changed  *measure.Run  // of the last such one that was not full
 	leaks    *uint64       // that the last drill found
 	probed   *bool         // by the last drill that had a probe: it passed
 	usage    *usage.Usage  // what the last backup took that left a report; nil: that does not say

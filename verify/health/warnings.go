@@ -100,7 +100,7 @@ func (l *look) warnBackups(x *sight) {
 		l.tell(x, Damaged, l.o.Command("verify"), "%s", what)
 	}
 	switch {
-	case x.LastBackup == nil && x.LastReport == nil && x.LastDrill == nil && x.LostCount == 0:
+	case x.LastBackup == nil && x.LastReport == nil && x.LostCount == 0 && !slices.ContainsFunc(x.drills, func(d *report) bool { return d.drill.Snapshot != "" }):
 		l.tell(x, NeverBackedUp, backup, "was never backed up; on %s", x.Host)
 		return
 	case x.RecoveryPoint == nil:
@@ -131,7 +131,7 @@ func (l *look) warnBackups(x *sight) {
 func (l *look) warnDrills(x *sight) {
 	drill := l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
 	if d := x.UnhealedDamage; d != nil {
-		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s%s", d.rep.whatHappened(), l.moment(d.At), reason(d), x.moreDamage())
+		l.tell(x, Damaged, l.damageCommand(x), "%s in the drill of %s%s%s%s", d.rep.whatHappened(), l.moment(d.At), reason(d), x.moreDamage(), x.backAgain())
 		l.status.Warnings[len(l.status.Warnings)-1].File = d.rep.lostFile
 		l.pointBack(x)
 	}
@@ -184,6 +184,17 @@ func (x *sight) moreDamage() string {
 	return fmt.Sprintf("; %d more snapshots of it did not", n)
 }
 
+// allBack reports whether the damage that is told of is that newer snapshots were lost, and all of them are back, or were forgotten.
+func (x *sight) allBack() bool { return x.UnhealedDamage.rep.onlyOlderThanWanted && x.LostCount == 0 }
+
+// backAgain says what ends the damage when what was lost is there again.
+func (x *sight) backAgain() string {
+	if x.allBack() {
+		return "; that is not so any more, and a drill that finds it so ends this"
+	}
+	return ""
+}
+
 // pointBack adds to the last warning how to get the newest snapshot that a drill proved good.
 func (l *look) pointBack(x *sight) {
 	if x.LastGood == nil {
@@ -198,7 +209,10 @@ func (l *look) pointBack(x *sight) {
 // or the drill once more of the one snapshot that is in question when what is newer has come back since.
 func (l *look) damageCommand(x *sight) string {
 	d := x.UnhealedDamage
-	if d.rep.onlyOlderThanWanted {
+	switch {
+	case x.allBack():
+		return l.o.Command("drill", "--dataset", x.Dataset, "--host", x.Host)
+	case d.rep.onlyOlderThanWanted:
 		return l.o.Command("verify")
 	}
 	if d.rep.silent && !d.rep.dataLost && !d.rep.lostManifest {

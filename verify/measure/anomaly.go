@@ -13,6 +13,7 @@ type Run struct {
 	Bytes          uint64 // sizes of all files
 	Read           uint64 // bytes read from the source
 	New, Stored    uint64 // plain bytes that were not in the repository yet, and what was stored for them
+	Full           bool   // it read every file on purpose, and cannot say which of them had changed
 }
 
 // Kind is what can be unusual about a backup.
@@ -85,6 +86,7 @@ func Unusual(runs []Run, zone *time.Location) []Judgement {
 
 // ratioOf is how a kind is measured.
 type ratioOf struct {
+	byRead  bool                           // it goes by what was read: full runs are compared with full ones, others with others
 	value   func(Run) (v float64, ok bool) // not ok: it says nothing
 	unusual func(v, usual float64) bool
 	text    func(v, usual float64) string
@@ -92,6 +94,7 @@ type ratioOf struct {
 
 var measures = map[Kind]ratioOf{
 	ChangedRatio: {
+		true,
 		func(r Run) (float64, bool) {
 			return float64(r.Changed) / float64(max(1, r.Files)), r.Files >= leastFiles
 		},
@@ -101,16 +104,19 @@ var measures = map[Kind]ratioOf{
 		},
 	},
 	NewBytes: {
+		false,
 		func(r Run) (float64, bool) { return float64(r.New), true },
 		func(v, usual float64) bool { return v >= 3*usual && v >= usual+growthStep },
 		func(v, usual float64) string { return fmt.Sprintf("added %s, usually %s", size(v), size(usual)) },
 	},
 	SizeCollapse: {
+		false,
 		func(r Run) (float64, bool) { return float64(r.Bytes), true },
 		func(v, usual float64) bool { return v < 0.5*usual },
 		func(v, usual float64) string { return fmt.Sprintf("has %s, usually %s", size(v), size(usual)) },
 	},
 	DedupCollapse: {
+		true,
 		func(r Run) (float64, bool) {
 			return float64(min(r.New, r.Read)) / float64(max(1, r.Read)), r.Read >= leastRead
 		},
@@ -120,6 +126,7 @@ var measures = map[Kind]ratioOf{
 		},
 	},
 	Entropy: {
+		false,
 		func(r Run) (float64, bool) { return float64(r.Stored) / float64(max(1, r.New)), r.New >= leastNew },
 		func(v, usual float64) bool { return v >= 0.9 && v >= 1.5*usual },
 		func(v, usual float64) string {
@@ -132,7 +139,7 @@ func (m ratioOf) judge(k Kind, last Run, base []Run, where string) Judgement {
 	j := Judgement{Kind: k}
 	var values []float64
 	for _, r := range base {
-		if v, ok := m.value(r); ok {
+		if v, ok := m.value(r); ok && (!m.byRead || r.Full == last.Full) {
 			values = append(values, v)
 		}
 	}

@@ -36,6 +36,7 @@ func TestUnusual(t *testing.T) {
 		"encrypted": {func(r *measure.Run) { r.Changed, r.Read, r.New, r.Stored = 9900, 40<<30, 40<<30, 40<<30 },
 			[]measure.Kind{measure.ChangedRatio, measure.NewBytes, measure.DedupCollapse, measure.Entropy},
 			"changed 99% of its files, usually 2% (the median of 5 runs on a Friday)"},
+		"a full one": {func(r *measure.Run) { r.Changed, r.Read, r.Full = 10000, 40<<30, true }, nil, ""},
 		"a deploy": {func(r *measure.Run) { r.New, r.Read, r.Stored = 400<<20, 4<<30, 120<<20 }, []measure.Kind{measure.NewBytes},
 			"added 400 MiB, usually 80 MiB (the median of 5 runs on a Friday)"},
 		"videos": {func(r *measure.Run) { r.Stored = 79 << 20 }, []measure.Kind{measure.Entropy},

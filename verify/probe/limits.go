@@ -31,6 +31,7 @@ type limits struct {
 	full  bool
 	pid   int
 	disks []disk
+	began time.Time              // by the clock of file systems
 	over  atomic.Pointer[string] // what the probe had too much of
 }
 
@@ -38,6 +39,7 @@ type limits struct {
 type disk struct {
 	path          string
 	blocks, files uint64 // that must stay free
+	had, hadFiles uint64 // that were free when the probe was started
 }
 
 // expendable makes this process, and all that it starts, what the kernel kills first when memory is short, and not a neighbour.
@@ -47,11 +49,11 @@ func expendable() {
 
 // newLimits is called before a probe is started in its folders.
 func newLimits(full bool, folders ...string) *limits {
-	l := &limits{full: full}
+	l := &limits{full: full, began: fileClock()}
 	for _, path := range folders {
 		if st, err := statfs(path); err == nil && st.Blocks > 0 {
 			spare := min(st.Blocks/spareShare, spareDisk/uint64(max(st.Frsize, 1)))
-			l.disks = append(l.disks, disk{path, min(spare, st.Bavail/2), min(st.Files/spareShare, st.Ffree/2)})
+			l.disks = append(l.disks, disk{path, min(spare, st.Bavail/2), min(st.Files/spareShare, st.Ffree/2), st.Bavail, st.Ffree})
 		}
 	}
 	return l
@@ -134,14 +136,9 @@ func (l *limits) look(own map[int]process) string {
 	if why := short(total, left, func() uint64 { return held(own) }); why != "" {
 		return why
 	}
-	for _, d := range l.disks {
-		st, err := statfs(d.path)
-		switch {
-		case err != nil: // it is not the probe's doing, and its drill will see
-		case st.Bavail < d.blocks:
-			return fmt.Sprintf("it left %d MiB on the disk of %s, and was killed", st.Bavail*uint64(max(st.Frsize, 1))>>20, d.path)
-		case st.Files > 0 && st.Ffree < d.files:
-			return fmt.Sprintf("it left room for %d files on the disk of %s, and was killed", st.Ffree, d.path)
+	for i := range l.disks {
+		if why := l.lookAt(&l.disks[i], own); why != "" {
+			return why
 		}
 	}
 	return ""

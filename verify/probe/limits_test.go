@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -51,6 +52,48 @@ func TestFillsDisk(t *testing.T) {
 			s.Argv = []string{"sh", "-c", `head -c 10000000 /dev/zero >"$TMPDIR/all"; echo checked 1; sleep 1000`}
 			want(t, w.run(s), verify.ProbeFailed, "on the disk of "+w.temp+", and was killed")
 			_ = os.Remove(filepath.Join(w.temp, "all")) // goes with the disk as well
+		})
+	}
+}
+
+// TestOthersFillDisk has a neighbour fill the disk while a probe is at work: the probe is not to blame.
+func TestOthersFillDisk(t *testing.T) {
+	for _, isolation := range both {
+		t.Run(string(isolation), func(t *testing.T) {
+			w := newWorld(t)
+			disk := w.temp
+			if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"); err != nil {
+				needtest.Without(t, "mounts", err.Error())
+			}
+			t.Cleanup(func() {
+				if err := syscall.Unmount(disk, 0); err != nil {
+					t.Error(err)
+				}
+			})
+			w.temp = filepath.Join(disk, "temp")
+			if err := os.Mkdir(w.temp, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"begin", "go"} {
+				if err := syscall.Mkfifo(filepath.Join(w.temp, name), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			filled := make(chan error, 1)
+			go func() {
+				_, err := os.ReadFile(filepath.Join(w.temp, "begin")) // until the probe is there
+				if err == nil {
+					err = os.WriteFile(filepath.Join(disk, "others"), make([]byte, 8<<20-200<<10), 0o600)
+				}
+				filled <- errors.Join(err, os.WriteFile(filepath.Join(w.temp, "go"), nil, 0o600))
+			}()
+			s := sh(`: >"$TMPDIR/begin"; cat "$TMPDIR/go"; head -c 50000 /dev/zero >"$TMPDIR/some"; sleep 0.5; echo checked 1`)
+			s.Isolation = isolation
+			got := w.run(s)
+			if err := <-filled; err != nil {
+				t.Fatal(err)
+			}
+			want(t, got, verify.ProbePassed, "")
 		})
 	}
 }
