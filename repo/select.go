@@ -31,6 +31,9 @@ type Choice struct {
 	Before, After *Snapshot
 	// Clean is the newest complete one at or before the time wanted, when the chosen one has faults or is suspect; else nil.
 	Clean *Snapshot
+	// TooLate is the newest finished one of the same source at or before the time wanted that is newer than the chosen one and was stored
+	// too late to be chosen by time; nil when there is none, or when the chosen one was named by its ID.
+	TooLate *Snapshot
 	// Without names the other sources that the query fits and that have nothing at the time wanted.
 	Without []string
 }
@@ -96,6 +99,7 @@ func Select(snaps []*Snapshot, q Query) (Choice, error) {
 	var earliest *Snapshot
 	for source, list := range bySource {
 		if c, ok := newestAt(list, q.At); ok {
+			c.TooLate = tooLate(fit, c.Snapshot, q.At)
 			choices = append(choices, c)
 			continue
 		}
@@ -157,6 +161,16 @@ func newestAt(list []*Snapshot, t time.Time) (Choice, bool) {
 		return Choice{}, false
 	}
 	return choice(list, best, t), true
+}
+
+// tooLate returns the newest snapshot, of those in order of window, that would have been chosen instead of another had it been stored in time.
+func tooLate(fit []*Snapshot, chosen *Snapshot, t time.Time) *Snapshot {
+	for _, s := range slices.Backward(fit) {
+		if s.source() == chosen.source() && s.Late && s.Completeness != tree.Interrupted && (t.IsZero() || !s.End().After(t)) && s.End().After(chosen.End()) {
+			return s
+		}
+	}
+	return nil
 }
 
 // choice adds to one of a source's snapshots what is next to it. t is the time wanted; zero is the end of the one chosen.

@@ -145,6 +145,29 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestTooLate names a snapshot that would have been chosen had it been stored in time, and none that would not.
+func TestTooLate(t *testing.T) {
+	snaps := []*repo.Snapshot{
+		taken("a1", "world", "h1", 0, 10, "l"), taken("a2", "world", "h1", 20, 30, ""), taken("a3", "world", "h1", 40, 50, "l"), taken("a4", "world", "h1", 60, 70, "l"),
+		taken("a5", "world", "h1", 71, 72, "il"), taken("b1", "world", "h2", 80, 90, "l"), taken("b2", "world", "h2", 82, 92, ""),
+	}
+	for _, tt := range []struct {
+		q    repo.Query
+		want string
+	}{
+		{repo.Query{Host: "h1"}, "a4"}, {repo.Query{Host: "h1", ID: "latest"}, "a4"}, {repo.Query{Host: "h1", At: minute(60)}, "a3"}, {repo.Query{Host: "h1", At: minute(49)}, ""},
+		{repo.Query{ID: "a2"}, ""}, {repo.Query{Host: "h2"}, ""},
+	} {
+		if c, err := repo.Select(snaps, tt.q); err != nil || short(c.TooLate) != tt.want {
+			t.Errorf("%+v: %q, %v; want %q", tt.q, short(c.TooLate), err, tt.want)
+		}
+	}
+	var several *repo.AmbiguousError
+	if _, err := repo.Select(snaps, repo.Query{}); !errors.As(err, &several) || short(several.Choices[0].TooLate) != "" || short(several.Choices[1].TooLate) != "a4" {
+		t.Errorf("of several sources: %v", err)
+	}
+}
+
 // TestNothingFinished says what there is of a source when none of its backups has finished.
 func TestNothingFinished(t *testing.T) {
 	unfinished := []*repo.Snapshot{taken("a1", "world", "h1", 0, 10, "i"), taken("a2", "world", "h1", 0, 20, "i"), taken("a3", "world", "h1", 0, 30, "l")}

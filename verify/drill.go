@@ -70,6 +70,8 @@ type DrillDocument struct {
 
 	// LostPoints are newer than the snapshot that was chosen, and gone, though nobody forgot them; the newest first, at most MaxListed.
 	LostPoints []LostPoint `json:"lost_recovery_points,omitempty"`
+	// TooLate is newer than the snapshot that was chosen, and was stored too late to be chosen by time; nil when there is none.
+	TooLate *LostPoint `json:"newer_too_late,omitempty"`
 
 	Kit *KitProof `json:"recovery_kit,omitempty"` // of a drill whose secret was that of a recovery kit
 }

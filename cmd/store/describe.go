@@ -38,6 +38,7 @@ type snapshotDocument struct {
 	Trust        string    `json:"trust"`
 	// DamageFoundBy says what found damage in it that nothing saw healed: verify or drill. Only commands that read reports fill it in.
 	DamageFoundBy string `json:"damage_found_by,omitempty"`
+	ProbeFailed   bool   `json:"probe_failed,omitempty"` // likewise: it came back as it was backed up, and has passed no probe since one failed
 
 	Files       uint64 `json:"files"`
 	Directories uint64 `json:"directories"`

@@ -94,7 +94,7 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []
 		text = "Everything came back as it was backed up, and the source reads differently though nothing has changed it: its disk or its memory errs, now or when it was backed up. Compare the files with the source before it is backed up again: " + keep
 	case lostAlone(d):
 		commands = append(commands, a.runnable("verify"))
-		text = "What came back is right, and older than it should be. " + undoHint + " This says what else is missing: " + commands[0]
+		text = "What came back is right, and older than it should be. " + pointHint + " This says what else is missing: " + commands[0]
 	default:
 		commands = append(commands, a.runnable("verify", "--read-data"))
 		text = "Run: " + commands[0]

@@ -10,12 +10,13 @@ import (
 
 	"savepoint/internal/when"
 	"savepoint/verify"
+	"savepoint/verify/drill"
 )
 
 // outcomes are what drills come to, the worst first, with the words that count them.
 var outcomes = []struct{ word, counted string }{
 	{string(verify.Damage), "found damage"},
-	{probeFailed, "came back and failed the probe"},
+	{drill.ProbeFailed, "came back and failed its probe"},
 	{noSnapshot, "had no snapshot"},
 	{string(verify.CouldNotRun), "could not run"},
 	{unsettled, "came back and ended with an error"},
@@ -27,9 +28,8 @@ var outcomes = []struct{ word, counted string }{
 
 // What is shown in the place of a verdict.
 const (
-	noSnapshot  = "no snapshot"  // of a drill that could not run: there is nothing to restore
-	probeFailed = "probe failed" // as health calls it: damage by the verdict, and none of the repository
-	unsettled   = "error"        // all came back, and then the report was not stored, or the folder not removed
+	noSnapshot = "no snapshot" // of a drill that could not run: there is nothing to restore
+	unsettled  = "error"       // all came back, and then the report was not stored, or the folder not removed
 )
 
 // outcome returns what a drill came to, as the table and the line below it say it.
@@ -39,8 +39,8 @@ func (d *drillsDocument) outcome(x *verify.DrillDocument) string {
 		return noSnapshot
 	case x.ExitCode != exitOK && (x.Verdict == verify.Pass || x.Verdict == verify.Restored):
 		return unsettled
-	case x.Verdict == verify.Damage && x.ProbeAlone():
-		return probeFailed
+	case x.ProbeAlone():
+		return drill.ProbeFailed
 	}
 	return string(x.Verdict)
 }

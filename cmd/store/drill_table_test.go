@@ -60,17 +60,17 @@ func TestDrillsTable(t *testing.T) {
 			t.Errorf("%d columns: %s", columns(l), l)
 		}
 	}
-	const want = "40 drills: 1 passed, 31 restored without a probe, 1 missed an objective, 1 came back and ended with an error, 1 could not run, 1 had no snapshot, 1 came back and failed the probe, 3 found damage; exit code 4, for damage weighs most"
+	const want = "40 drills: 1 passed, 31 restored without a probe, 1 missed an objective, 1 came back and ended with an error, 1 could not run, 1 had no snapshot, 1 came back and failed its probe, 3 found damage; exit code 4, for damage weighs most"
 	if last := lines[len(lines)-1]; last != want {
 		t.Errorf("%s, want\n%s", last, want)
 	}
-	const said = "of 40 drills 3 found damage (shard-07@db-1, shard-08@db-1, shard-39@db-1), 1 came back and failed the probe (shard-15@db-1), 1 had no snapshot (shard-03@db-1), 1 could not run (shard-13@db-1), " +
+	const said = "of 40 drills 3 found damage (shard-07@db-1, shard-08@db-1, shard-39@db-1), 1 came back and failed its probe (shard-15@db-1), 1 had no snapshot (shard-03@db-1), 1 could not run (shard-13@db-1), " +
 		"1 came back and ended with an error (shard-12@db-1), 1 missed an objective (shard-11@db-1)"
 	if got := drillsError(d).Error(); got != said {
 		t.Errorf("%s, want\n%s", got, said)
 	}
 	alone := &drillsDocument{Drills: d.Drills[14:16], wanted: 2, ExitCode: exitDamage}
-	if got := alone.summary(); got != "2 drills: 1 passed, 1 came back and failed the probe; exit code 4, for a probe that failed weighs as much as damage" {
+	if got := alone.summary(); got != "2 drills: 1 passed, 1 came back and failed its probe; exit code 4, for a probe that failed weighs as much as damage" {
 		t.Error(got)
 	}
 	d.wanted = 41

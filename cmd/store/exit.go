@@ -140,6 +140,10 @@ func exitCode(err error) int {
 const undoHint = "An object that was overwritten or deleted comes back from a replica or a copy; from a snapshot of the file system, where the repository is a folder; from an earlier version, " +
 	"in a bucket with versioning: docs/guide/night.md."
 
+// pointHint is undoHint for a manifest.
+const pointHint = undoHint + " A snapshot that is put back more than half an hour after its backup, into a folder or as a new object, is restored by its ID and never by time: " +
+	"back up at once, so that there is a new recovery point."
+
 // hint returns what to do next about an error: what the command said, else what is true wherever such an error comes up.
 func hint(err error) string {
 	var e *exitError

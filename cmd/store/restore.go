@@ -99,9 +99,11 @@ func (a *app) chooseAndRestore(ctx context.Context, r *repo.Repo, o restoreOptio
 	for i, t := range tasks {
 		tasks[i].lost = lostAfter(lost, o.selection, t.choice.Snapshot)
 		a.warnLost(tasks[i])
+		a.warnTooLate(t.choice)
 		a.warnFound(t.choice.Snapshot, found)
+		a.warnProbe(t.choice.Snapshot, found)
 		if b := t.choice.Before; b != nil {
-			_, tasks[i].hit = found[b.ID()]
+			_, tasks[i].hit = found.Damaged[b.ID()]
 		}
 	}
 	failed := a.restoreEach(ctx, r, o, tasks, found, &doc)
@@ -151,7 +153,7 @@ func (a *app) planRestores(ctx context.Context, r *repo.Repo, o restoreOptions, 
 }
 
 // restoreEach restores one after the other. Damage in one does not keep the next from being restored; anything else does.
-func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, found map[string]health.Found, doc *restoreDocument) error {
+func (a *app) restoreEach(ctx context.Context, r *repo.Repo, o restoreOptions, tasks []task, found *health.Known, doc *restoreDocument) error {
 	var failed []error
 	for i, t := range tasks {
 		for _, line := range a.choiceLines(o, t, found) {

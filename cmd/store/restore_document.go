@@ -27,6 +27,8 @@ type restoredElement struct {
 	Before       *snapshotDocument  `json:"before,omitempty"`
 	After        *snapshotDocument  `json:"after,omitempty"`
 	Clean        *snapshotDocument  `json:"newest_complete,omitempty"`
+	TooLate      *snapshotDocument  `json:"newer_too_late,omitempty"`
+	LastGood     string             `json:"last_good,omitempty"`
 	Lost         []verify.LostPoint `json:"lost_recovery_points,omitempty"`
 	Faults       []faultDocument    `json:"faults"`
 	Files        uint64             `json:"files"`
@@ -62,7 +64,7 @@ type damageDocument struct {
 	Message string `json:"message"`
 }
 
-func elementOf(t task, res *restore.Result, found map[string]health.Found) restoredElement {
+func elementOf(t task, res *restore.Result, found *health.Known) restoredElement {
 	s := t.choice.Snapshot
 	e := restoredElement{
 		Snapshot: foundDocumentOf(s, found), Target: t.target, MissingSince: s.Start().UTC(), Before: foundDocumentOf(t.choice.Before, found),
@@ -71,7 +73,10 @@ func elementOf(t task, res *restore.Result, found map[string]health.Found) resto
 		FetchedBytes: res.FetchedBytes, OwnersKept: res.OwnersSkipped, Seconds: durationOf(res).Seconds(), Phases: []phaseDocument{},
 		ProblemCount: res.ProblemCount, Problems: []problemDocument{}, Torn: append([]string{}, res.Torn...), Damaged: []damageDocument{},
 	}
-	e.Lost = lostPoints(t.lost)
+	e.Lost, e.TooLate = lostPoints(t.lost), foundDocumentOf(t.choice.TooLate, found)
+	if good, ok := goodBeside(s, found); ok {
+		e.LastGood = good.Snapshot
+	}
 	if t.place != nil {
 		e.Path = t.place.original()
 	}

@@ -59,7 +59,7 @@ func (a *app) lostText(lost []repo.LostSnapshot) string {
 // warnLost says before a restore begins that newer data than it brings back was there and is lost.
 func (a *app) warnLost(t task) {
 	if len(t.lost) > 0 {
-		a.warnf("%s. Snapshot %s is older. %s", a.lostText(t.lost), t.choice.Short(), undoHint)
+		a.warnf("%s. Snapshot %s is older. %s", a.lostText(t.lost), t.choice.Short(), pointHint)
 	}
 }
 
@@ -68,7 +68,7 @@ func lostError(t task) error {
 	if len(t.lost) == 0 {
 		return nil
 	}
-	return &exitError{code: exitDamage, hint: "What was restored is right; every byte of it was checked. " + undoHint,
+	return &exitError{code: exitDamage, hint: "What was restored is right; every byte of it was checked. " + pointHint,
 		err: fmt.Errorf("snapshot %s is restored into %s, whole, and is not the newest that there was: %s %s lost", t.choice.Short(), printable(t.target),
 			plural(len(t.lost), "newer snapshot", "newer snapshots"), map[bool]string{true: "is", false: "are"}[len(t.lost) == 1])}
 }
@@ -84,7 +84,7 @@ func (a *app) explainLost(ctx context.Context, r *repo.Repo, s selection, err er
 		return err
 	}
 	slices.SortStableFunc(lost, func(x, y repo.LostSnapshot) int { return y.Published.Compare(x.Published) })
-	return &exitError{code: exitDamage, hint: "Nothing was restored. " + undoHint, err: errors.Join(errors.New(a.lostText(lost)), err)}
+	return &exitError{code: exitDamage, hint: "Nothing was restored. " + pointHint, err: errors.Join(errors.New(a.lostText(lost)), err)}
 }
 
 // lostPoints returns what a document says of snapshots that are lost.

@@ -13,7 +13,7 @@ import (
 )
 
 // choiceLines says which snapshot was chosen, what may be missing from it, and what is next to it.
-func (a *app) choiceLines(o restoreOptions, t task, found map[string]health.Found) []string {
+func (a *app) choiceLines(o restoreOptions, t task, found *health.Known) []string {
 	s := t.choice.Snapshot
 	var lines []string
 	line := func(label, format string, args ...any) {
@@ -87,6 +87,14 @@ func (a *app) warnChoice(c repo.Choice) {
 		end = ":" + list
 	}
 	a.warnf("snapshot %s %s%s\n%s", s.Short(), strings.Join(what, " and "), end, newest)
+}
+
+// warnTooLate says before a restore begins that newer data than it brings back is there, which no time chooses, and how it comes back.
+func (a *app) warnTooLate(c repo.Choice) {
+	if s := c.TooLate; s != nil {
+		a.warnf("snapshot %s of %s, read to %s, is newer than %s, and is never chosen by time: it was stored too late for that, or put back later. This restores it: %s",
+			s.Short(), printable(s.Source()), a.endText(s), c.Short(), a.runnable("restore", s.Short()))
+	}
 }
 
 // damageHint says where what was lost may still be whole.

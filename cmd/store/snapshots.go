@@ -146,7 +146,7 @@ func newestOfEach(snaps []*repo.Snapshot, n int) []*repo.Snapshot {
 	return out
 }
 
-func (a *app) printSnapshots(snaps []*repo.Snapshot, found map[string]health.Found, lost []repo.LostSnapshot, bad error) error {
+func (a *app) printSnapshots(snaps []*repo.Snapshot, found *health.Known, lost []repo.LostSnapshot, bad error) error {
 	if a.g.json {
 		doc := snapshotsDocument{Snapshots: []*snapshotDocument{}, Damaged: []string{}}
 		for _, s := range snaps {

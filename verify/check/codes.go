@@ -33,8 +33,14 @@ const (
 // undo says how objects come back, in a bucket and in a folder.
 const (
 	undoBucket = "put it back from a replica, a copy or an earlier version of the object; a bucket with versioning brings back what was overwritten or deleted: docs/guide/minio.md"
-	undoFolder = "put it back with its times, as cp -p does, from a replica, a copy of the folder or a snapshot of its file system: docs/guide/night.md"
+	undoFolder = "put it back from a replica, a copy of the folder or a snapshot of its file system: docs/guide/night.md"
 )
+
+// putBackPoint is what is left to do for a manifest that nothing else holds.
+func (c *checker) putBackPoint() string {
+	return c.putBack() + ". Stored anew more than half an hour after its backup, as every file is that is put back into a folder, it is restored by its ID and never by time: " +
+		"back up at once, so that there is a new recovery point"
+}
 
 // putBack is what is left to do for an object that nothing else holds.
 func (c *checker) putBack() string {

@@ -76,7 +76,7 @@ func (c *checker) judgeSnapshots() {
 	for _, o := range c.objects.lost {
 		id := o.Name[strings.LastIndexByte(o.Name, '-')+1:]
 		source := c.objects.sources[folderOf(o.Name)]
-		next := c.putBack()
+		next := c.putBackPoint()
 		if source != "" {
 			next = c.afterLoss([]string{source}, false)
 		}
@@ -204,7 +204,7 @@ func (c *checker) judgeSegments() {
 					f.Harm, f.Next = verify.Note, "nothing: backups do not rely on it, and restores do not need it"
 				}
 			}
-			f.Next = newerFirst(s.Damage, f.Next)
+			f.Next = newerFirst(s.Damage, c.mendIndex(f))
 			c.findings.add(f)
 		}
 		if !named && t != nil {
@@ -213,9 +213,20 @@ func (c *checker) judgeSegments() {
 			if c.counts.Orphans > 0 {
 				f.Message += fmt.Sprintf("; %d packs are there that no segment names, and may hold them", c.counts.Orphans)
 			}
-			c.findings.add(c.harmed(f, t, verify.Note))
+			f = c.harmed(f, t, verify.Note)
+			f.Next = c.mendIndex(f)
+			c.findings.add(f)
 		}
 	}
+}
+
+// mendIndex adds to what to do about a part of the index what comes before it: the packs may all be whole, and readable again with it.
+func (c *checker) mendIndex(f verify.Finding) string {
+	if f.Harm != verify.Loss {
+		return f.Next
+	}
+	return "the packs may all be whole: with what is missing of index/ put back, from a replica or a copy, everything that it locates can be read again, and " +
+		c.o.Command("verify") + " says so; else " + f.Next
 }
 
 // judgeUnread makes findings of what the store does not give, with who needs it as far as that is known.

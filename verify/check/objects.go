@@ -167,7 +167,7 @@ func (c *checker) lookForPublished(ctx context.Context) error {
 	for _, s := range lost {
 		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: s.Name, Harm: verify.Loss, Snapshots: 1,
 			Message: fmt.Sprintf("a backup of %s@%s published it at %s; it is gone, and nobody forgot it", s.Dataset, s.Host, s.Published.Format(time.RFC3339)),
-			Next:    c.putBack() + ". What other snapshots there are: " + c.o.Command("snapshots", "--dataset", s.Dataset, "--host", s.Host)})
+			Next:    c.putBackPoint() + ". What other snapshots there are: " + c.o.Command("snapshots", "--dataset", s.Dataset, "--host", s.Host)})
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func (c *checker) lookForGaps(ctx context.Context) error {
 		s := after[name]
 		c.findings.add(verify.Finding{Code: CodeSnapshotGone, Object: name, Harm: verify.Note,
 			Message: fmt.Sprintf("snapshot %s of %s names it as the one before it; it is gone, and nobody forgot it", s.Short(), s.Source()),
-			Next:    "if nobody deleted it on purpose, " + c.putBack()})
+			Next:    "if nobody deleted it on purpose, " + c.putBackPoint()})
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 var (
 	// ErrDamage is returned beside a document that lists what did not come back as it was.
 	ErrDamage = errors.New("the drill found damage")
-	// ErrProbe is returned in its place when all came back as it was, and nothing but the probe found it wanting.
-	ErrProbe = errors.New("what came back failed its probe")
+	// ErrProbe is returned in its place when all came back as it was backed up, and nothing but the probe found it wanting.
+	ErrProbe = errors.New("all came back as it was backed up, and the probe of the drill failed")
 	// ErrObjective is returned when a drill took longer than its RTO, or what came back is older than its RPO.
 	ErrObjective = errors.New("an objective was missed")
 	// ErrInconclusive is returned when an objective cannot be judged under the conditions of the drill.

@@ -55,6 +55,34 @@ func TestLostPoint(t *testing.T) {
 	}
 }
 
+// TestPutBackTooLate puts the newest manifest back when it counts no more: what comes back is right and older, which the drill says, and it is no
+// damage.
+func TestPutBackTooLate(t *testing.T) {
+	w := newWorld(t)
+	first := w.backup("world-1")
+	w.clock = w.clock.Add(time.Hour)
+	late := w.backup("world-1")
+	w.clock = w.clock.Add(time.Hour)
+	back := late.Stored.Add(repo.TTL + time.Minute)
+	w.st.SetTime(late.Name, back)
+	d, err := w.run(w.options(), verify.Restored, 0)
+	if err != nil || d.Snapshot != first.ID() || d.TooLate == nil || d.TooLate.Snapshot != late.ID() || d.TooLate.Object != late.Name || !d.TooLate.Published.Equal(back) {
+		t.Fatalf("%v, %+v", err, d)
+	}
+	if i := slices.IndexFunc(d.Reasons, func(s string) bool {
+		return strings.Contains(s, "Snapshot "+late.Short()+" is newer, and is never chosen by time") && strings.Contains(s, "`store restore "+late.Short()+"`")
+	}); i < 0 {
+		t.Errorf("reasons %q", d.Reasons)
+	}
+	if _, carried := w.report(); carried.TooLate == nil || len(carried.LostPoints) > 0 {
+		t.Errorf("the report carries %+v", carried)
+	}
+	w.st.SetTime(late.Name, late.Stored.Add(20*time.Minute)) // in time
+	if d, _ := w.run(w.options(), verify.Restored, 0); d.Snapshot != late.ID() || d.TooLate != nil {
+		t.Errorf("put back in time: %+v", d)
+	}
+}
+
 // TestEveryPointLost has nothing left to restore, though there was: that is damage and not a drill that could not run.
 func TestEveryPointLost(t *testing.T) {
 	w := newWorld(t)

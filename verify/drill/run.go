@@ -176,6 +176,9 @@ func (x *run) recover(ctx context.Context) error {
 	case err != nil || x.refused != nil:
 		return err
 	}
+	if s := choice.TooLate; s != nil {
+		x.doc.TooLate = &verify.LostPoint{Snapshot: s.ID(), Object: s.Name, WindowStart: s.Start().UTC(), Published: s.Stored.UTC()}
+	}
 	manifests := x.doc.DamagedCnt // newer ones, which damage took: this one is what is tried instead
 	err = x.attempt(ctx, choice)
 	if lookErr := x.lostPoints(ctx, choice.Snapshot); err != nil || lookErr != nil {
@@ -431,17 +434,16 @@ func (x *run) conclude(ctx context.Context) (*verify.DrillDocument, error) {
 		x.advise(ctx)
 	}
 	var err error
-	switch x.doc.Verdict {
-	case verify.Damage:
+	switch v := x.doc.Verdict; {
+	case x.doc.ProbeAlone():
+		err = because(ErrProbe, x.doc, 1)
+	case v == verify.Damage:
 		err = because(ErrDamage, x.doc, 1)
-		if x.doc.ProbeAlone() {
-			err = because(ErrProbe, x.doc, 1)
-		}
-	case verify.CouldNotRun:
+	case v == verify.CouldNotRun:
 		err = x.cannot
-	case verify.ObjectiveMissed:
+	case v == verify.ObjectiveMissed:
 		err = because(ErrObjective, x.doc, missed(x.doc))
-	case verify.Inconclusive:
+	case v == verify.Inconclusive:
 		err = because(ErrInconclusive, x.doc, 1)
 	}
 	return x.doc, errors.Join(err, x.late)

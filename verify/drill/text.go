@@ -10,10 +10,17 @@ import (
 	"savepoint/verify"
 )
 
+// ProbeFailed is what is shown in the place of the verdict damage when nothing but the probe found what came back wanting.
+const ProbeFailed = "probe failed"
+
 // Line returns what a drill came to in one line. Times are shown in zone.
 func Line(d *verify.DrillDocument, zone *time.Location) string {
 	var b strings.Builder
-	b.WriteString(string(d.Verdict))
+	word := string(d.Verdict)
+	if d.ProbeAlone() {
+		word = ProbeFailed
+	}
+	b.WriteString(word)
 	if d.Dataset != "" {
 		fmt.Fprintf(&b, ": %s", sourceText(d))
 	}
@@ -37,7 +44,10 @@ func Line(d *verify.DrillDocument, zone *time.Location) string {
 		if n := d.Compared.DifferenceCount; n > 0 {
 			what = append(what, fmt.Sprintf("%d not as backed up", n))
 		}
-		if d.Probe != nil && d.Probe.Result == verify.ProbeFailed {
+		switch {
+		case d.ProbeAlone():
+			what = append(what, "all came back as it was backed up")
+		case probeFailed(d):
 			what = append(what, "the probe failed")
 		}
 		if d.Loss != nil && d.Loss.DamagedCount > 0 {

@@ -88,6 +88,10 @@ func judge(d verify.DrillDocument, cannot error) judgement {
 	if d.Snapshot != "" && d.Complete != verify.Yes {
 		j.reason("%s", incompleteText(d))
 	}
+	if p := d.TooLate; p != nil {
+		j.reason("Snapshot %s is newer, and is never chosen by time: it was stored too late for that, or put back later, at %s; `store restore %s` restores it.",
+			short(p.Snapshot), p.Published.UTC().Format("2006-01-02 15:04:05Z"), short(p.Snapshot))
+	}
 	return j
 }
 

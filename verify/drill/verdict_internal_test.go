@@ -96,6 +96,8 @@ func TestJudge(t *testing.T) {
 		{"probe failed and stopped", all(fail), stop, verify.Damage, 4, "--", []string{"The probe", "the disk is full"}},
 		{"probe not run", all(notRun), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
 		{"probe not run, different", all(notRun, differ), nil, verify.Damage, 4, "--", []string{"After the restore"}},
+		{"a newer one is late", all(func(d *doc) { d.TooLate = &verify.LostPoint{Snapshot: "0123456789abcdef"} }), nil, verify.Restored, 0, "yy",
+			[]string{"Snapshot 01234567 is newer, and is never chosen by time"}},
 		{"stopped", all(slow, old, throttled), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
 		{"never begun", all(func(d *doc) { *d = doc{} }), stop, verify.CouldNotRun, 1, "--", []string{"the disk is full"}},
 	} {
@@ -176,6 +178,14 @@ func TestLine(t *testing.T) {
 		if diff := cmp.Diff(tt.want, line()); diff != "" {
 			t.Error(diff)
 		}
+	}
+	d.DamagedCnt, d.Damaged, d.Probe = 0, nil, &verify.Probe{Result: verify.ProbeFailed}
+	if got, want := line(), `probe failed: "/a\nb" of 2026-11-20 02:40:59 UTC, all came back as it was backed up, RTO`; !strings.HasPrefix(got, want) {
+		t.Error(got)
+	}
+	d.Compared.DifferenceCount = 1
+	if got, want := line(), `damage: "/a\nb" of 2026-11-20 02:40:59 UTC, 1 not as backed up, the probe failed`; !strings.HasPrefix(got, want) {
+		t.Error(got)
 	}
 	d = verify.DrillDocument{Verdict: verify.CouldNotRun, Reasons: []string{"no disk"}}
 	if got := Line(&d, time.UTC); got != "could not run: no disk" {

@@ -24,7 +24,7 @@ func (w *world) damage() map[string]string {
 		w.t.Fatal(err)
 	}
 	by := map[string]string{}
-	for id, f := range found {
+	for id, f := range found.Damaged {
 		if f.At.IsZero() || f.Object == "" {
 			w.t.Errorf("%+v", f)
 		}

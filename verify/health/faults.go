@@ -21,6 +21,7 @@ type tried struct {
 	lost       bool   // something of it did not come back as it was
 	file       string // the first
 	probed     bool   // a probe passed
+	failed     bool   // nothing but a probe found it wanting
 }
 
 // keepOlder takes over what a drill says of the snapshots that it tried after the one that was wanted.
@@ -29,6 +30,7 @@ func (r *report) keepOlder(older []verify.Older) {
 		t := tried{snapshot: cut(o.Snapshot, keptName), start: o.WindowStart, end: o.WindowEnd, lost: o.DamagedCnt+o.Compared.DifferenceCount > 0}
 		t.good = o.Good && !t.lost && (o.Probe == nil || o.Probe.Result != verify.ProbeFailed)
 		t.probed = t.good && o.Probe != nil && o.Probe.Result == verify.ProbePassed && o.Probe.Checked > 0
+		t.failed = !t.lost && o.Probe != nil && o.Probe.Result == verify.ProbeFailed
 		switch {
 		case len(o.Damaged) > 0:
 			t.file = cut(o.Damaged[0].Path, keptText)
@@ -176,6 +178,24 @@ func (l *look) foundIn(x *sight, found map[string]Found) {
 	for _, s := range x.snaps {
 		if c := l.hit[s.ID()]; c != nil {
 			found[s.ID()] = Found{ByVerify, c.at, c.Name}
+		}
+	}
+}
+
+// probesIn notes the snapshots of a source that came back as they were and failed a probe, and have not passed one since.
+func (x *sight) probesIn(found map[string]Found) {
+	for _, r := range x.drills {
+		note := func(id string, failed, passed bool) {
+			switch {
+			case failed:
+				found[id] = Found{ByDrill, r.at, r.Name}
+			case passed:
+				delete(found, id)
+			}
+		}
+		note(r.drill.Snapshot, r.probeFailed, r.probePassed)
+		for _, t := range r.older {
+			note(t.snapshot, t.failed, t.probed)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func TestLost(t *testing.T) {
 	if x.RecoveryPoint.Snapshot != first.ID() || !x.LastSuccess.Before(second.Start()) {
 		t.Errorf("recovery point %+v, last success %v", x.RecoveryPoint, x.LastSuccess)
 	}
-	if m := s.Warnings[0]; m.State != health.Damaged || m.Message != "world@a lost snapshot "+second.Short()+", published at 2026-11-20 13:00 UTC: it is gone, and nobody forgot it" || m.Next != "store verify" {
+	if m := s.Warnings[0]; m.State != health.Damaged || m.Message != "world@a lost snapshot "+second.Short()+", published at 2026-11-20 13:00 UTC: it is gone, and nobody forgot it; only putting back what is gone ends this, no command of this version does (docs/guide/night.md); to see what to put back" || m.Next != "store verify" {
 		t.Errorf("%+v", m)
 	}
 	if got := samples(t, w.scrape(health.Options{}))[`savepoint_lost_recovery_points{class="state",dataset="world",host="a"}`]; got != 1 {

@@ -26,6 +26,7 @@ func TestFact(t *testing.T) {
 		"a@vm has a backup that began at noon and has not finished; it may still run, else on vm":                                                    "a@vm has a backup that began at noon and has not finished",
 		"a@vm came back, and failed its probe, in the drill of noon: It is; broken; a drill whose probe passes ends this; to look at what came back": "a@vm came back, and failed its probe, in the drill of noon: It is; broken",
 		"a@vm was last drilled at noon: could not run; no room":                                                                                      "a@vm was last drilled at noon: could not run; no room",
+		"a@vm lost snapshot 11: it is gone, and nobody forgot it" + lostThen:                                                                         "a@vm lost snapshot 11: it is gone, and nobody forgot it",
 		"a disk went on vm": "a disk went on vm",
 	} {
 		if got := (Warning{Host: "vm", Message: message}).Fact(); got != want {

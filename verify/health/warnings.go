@@ -51,9 +51,12 @@ func (l *look) add(w Warning) {
 // lookThen ends the message about a probe that failed: the command that comes after it shows what came back.
 const lookThen = "; a drill whose probe passes ends this; to look at what came back"
 
+// lostThen ends the message about snapshots that are lost: the command that comes after it says where they go.
+const lostThen = "; only putting back what is gone ends this, no command of this version does (docs/guide/night.md); to see what to put back"
+
 // Fact returns the message without what leads on to Next, such as the host to be on: what is the matter, and nothing to do about it.
 func (w Warning) Fact() string {
-	m := strings.TrimSuffix(w.Message, lookThen)
+	m := strings.TrimSuffix(strings.TrimSuffix(w.Message, lookThen), lostThen)
 	if on, is := strings.CutSuffix(m, "on "+w.Host); is && w.Host != "" {
 		if i := strings.LastIndex(on, "; "); i >= 0 {
 			return on[:i]
@@ -97,7 +100,7 @@ func (l *look) warnBackups(x *sight) {
 		if x.LostCount > 1 {
 			what = fmt.Sprintf("lost %d snapshots, which are gone, and nobody forgot them; the newest is %.8s, published at %s", x.LostCount, p[0].Snapshot, l.moment(p[0].Published))
 		}
-		l.tell(x, Damaged, l.o.Command("verify"), "%s", what)
+		l.tell(x, Damaged, l.o.Command("verify"), "%s%s", what, lostThen)
 	}
 	switch {
 	case x.LastBackup == nil && x.LastReport == nil && x.LostCount == 0 && !slices.ContainsFunc(x.drills, func(d *report) bool { return d.drill.Snapshot != "" }):
