@@ -34,7 +34,11 @@ func (r *Repo) LockSource(dataset, host string) (release func(), err error) {
 		b, _ := os.ReadFile(path) // only words for the message
 		_ = f.Close()
 		if err == unix.EWOULDBLOCK {
-			return nil, fmt.Errorf("%w: a backup of %s@%s runs since %s", ErrHeld, dataset, host, strings.TrimSpace(string(b)))
+			since := strings.TrimSpace(string(b))
+			if since == "" { // the other one has the lock, and has not written yet
+				return nil, fmt.Errorf("%w: a backup of %s@%s runs now", ErrHeld, dataset, host)
+			}
+			return nil, fmt.Errorf("%w: a backup of %s@%s runs since %s", ErrHeld, dataset, host, since)
 		}
 		r.o.Logger.Warn("the cache folder has no locks, so a second backup of this source would not be told apart", "err", err)
 		return func() {}, nil

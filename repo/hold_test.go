@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -98,6 +99,35 @@ func TestLockSource(t *testing.T) {
 		t.Errorf("after release: %v", err)
 	} else {
 		release()
+	}
+}
+
+// TestLockSourceUnwritten has another run that holds the lock and has not said since when.
+func TestLockSourceUnwritten(t *testing.T) {
+	cache := t.TempDir()
+	st, err := file.Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	newRepo(t, st)
+	r, err := repo.Open(t.Context(), st, secret, repo.Options{Cache: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := r.LockSource("world", "host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	locks, err := filepath.Glob(filepath.Join(cache, "*", "lock-*"))
+	if err != nil || len(locks) != 1 {
+		t.Fatal(locks, err)
+	}
+	if err := os.Truncate(locks[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.LockSource("world", "host"); !errors.Is(err, repo.ErrHeld) || !strings.HasSuffix(err.Error(), "a backup of world@host runs now") {
+		t.Errorf("beside one that has not written: %v", err)
 	}
 }
 

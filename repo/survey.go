@@ -67,7 +67,10 @@ func (r *Repo) Survey(ctx context.Context, take func(*StoredReport)) (*Survey, e
 	cache := r.loadSealed("manifests-all") // a session's cache holds those of its source alone
 	cache.reread = newestOfEach(l.Snapshots)
 	cache.slim = func(m *tree.Manifest) {
-		m.Roots, m.Faults, m.Policy, m.Devices, m.Seen, m.Tags = nil, nil, nil, nil, nil, nil
+		m.Roots, m.Faults, m.Devices, m.Seen, m.Tags = nil, nil, nil, nil, nil
+		if !m.Suspect { // of those, it may say why
+			m.Policy = nil
+		}
 	}
 	s.Snapshots, err = r.snapshots(ctx, l, cache)
 	if s.BadSnapshots = err; err != nil && !unreadable(err) {

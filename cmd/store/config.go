@@ -32,14 +32,14 @@ func (a *app) configCommand() *cobra.Command {
 		Short: "Show the settings and what holds for each dataset, with where every value came from",
 		Long: "show says which settings are in effect, and what holds for each dataset: each value with the line of the file, the\n" +
 			"flag, the variable or the default that it comes from. -v shows what is not set, too. With --from-repository it is the\n" +
-			"policy that the newest snapshot of each source carries: what there is when the host and its configuration are lost,\n" +
-			"as a file that --config takes.\n" +
+			"policy that the newest snapshot of each source carries which has one: what there is when the host and its\n" +
+			"configuration are lost, as a file that --config takes.\n" +
 			"Passwords and keys are never shown.",
 		Args: cobra.NoArgs,
 		RunE: a.action(func(ctx context.Context, _ []string) error { return a.runConfigShow(ctx, o) }),
 	}
 	show.Flags().StringVar(&o.dataset, "dataset", "", "only this dataset")
-	show.Flags().BoolVar(&o.fromRepository, "from-repository", false, "what the newest snapshot of each source carries")
+	show.Flags().BoolVar(&o.fromRepository, "from-repository", false, "what the newest snapshot of each source carries that has a policy")
 	cmd.AddCommand(show, &cobra.Command{
 		Use:   "check",
 		Short: "Look for errors in the configuration, and for objectives that contradict schedules",
@@ -82,7 +82,7 @@ func (a *app) runConfigCheck() error {
 		}
 	}
 	doc := configCheckDocument{File: f.Path, Datasets: sortedNames(f), Warnings: []warningDocument{}}
-	warnings := append(f.Warnings(), a.missing()...)
+	warnings := append(f.Warnings(a.now()), a.missing()...)
 	policy.SortWarnings(warnings)
 	for _, w := range warnings {
 		doc.Warnings = append(doc.Warnings, warningDocument{w.Dataset, w.Key, w.Line, w.Text})

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"savepoint/internal/policy"
 	"savepoint/repo"
@@ -37,7 +39,7 @@ type settingDocument struct {
 	Name   string `json:"name,omitempty"`
 }
 
-// policyDocument is what holds for one dataset, or held for one source when its newest snapshot was made.
+// policyDocument is what holds for one dataset, or held for one source when the newest snapshot was made that carries a policy.
 type policyDocument struct {
 	Dataset  string            `json:"dataset"`
 	Host     string            `json:"host,omitempty"`
@@ -46,6 +48,7 @@ type policyDocument struct {
 	Values   []settingDocument `json:"values"`
 	Policy   json.RawMessage   `json:"policy,omitempty"`
 	Problem  string            `json:"problem,omitempty"`
+	Newer    uint64            `json:"newer_without_policy,omitempty"` // snapshots of the source that were made after it, without a policy
 
 	effective *policy.Effective // that a snapshot carries; nil: none that can be read
 }
@@ -158,7 +161,7 @@ func valuesOf(values []policy.Value, snapshot string) []settingDocument {
 	return out
 }
 
-// showStored adds the policy of the newest snapshot of each source.
+// showStored adds the policy of the newest snapshot of each source that carries one: after an incident backups may have been made without.
 func (a *app) showStored(ctx context.Context, doc *configDocument, dataset string) error {
 	r, err := a.openRepo(ctx)
 	if err != nil {
@@ -171,17 +174,24 @@ func (a *app) showStored(ctx context.Context, doc *configDocument, dataset strin
 	if bad != nil {
 		a.damaged(bad)
 	}
-	sources := map[string]*repo.Snapshot{}
+	sources, newer := map[string]*repo.Snapshot{}, map[string]uint64{}
 	for _, s := range snaps { // oldest window first
-		if dataset == "" || s.Dataset == dataset {
-			sources[s.Source()] = s
+		old := sources[s.Source()]
+		switch {
+		case dataset != "" && s.Dataset != dataset:
+		case len(s.Policy) == 0 && old != nil && len(old.Policy) > 0:
+			newer[s.Source()]++
+		default:
+			sources[s.Source()], newer[s.Source()] = s, 0
 		}
 	}
 	if len(sources) == 0 && dataset != "" {
 		return hinted(usagef("there is no snapshot of dataset %q", dataset), "There is:%s", sourceList(snaps))
 	}
 	for _, key := range slices.Sorted(maps.Keys(sources)) {
-		doc.Datasets = append(doc.Datasets, a.storedPolicy(sources[key]))
+		d := a.storedPolicy(sources[key])
+		d.Newer = newer[key]
+		doc.Datasets = append(doc.Datasets, d)
 	}
 	return nil
 }
@@ -248,7 +258,17 @@ func (a *app) printValues(w io.Writer, what string, values []settingDocument, cl
 		case fromFlag, fromEnvironment:
 			from = first(v.Name, v.Origin)
 		}
-		t.add(v.Key, printable(first(v.Value, "-")), from)
+		t.add(v.Key, shownValue(first(v.Value, "-")), from)
 	}
 	return t.print(w)
+}
+
+// shownValue returns a value as the file has it: lists and mappings are JSON, in which nothing is left to quote.
+func shownValue(text string) string {
+	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+		if json.Valid([]byte(text)) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(text) {
+			return text
+		}
+	}
+	return printable(text)
 }

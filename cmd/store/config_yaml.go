@@ -19,7 +19,7 @@ type storedFile struct {
 	paths  map[string]string          // by path, the dataset that has it
 }
 
-// printStored prints what the newest snapshots carry as a file that --config takes. What is not in it is said in comments.
+// printStored prints what the newest snapshots with a policy carry as a file that --config takes. What is not in it is said in comments.
 func (a *app) printStored(doc *configDocument) error {
 	f := &storedFile{a: a, taken: map[string]*policyDocument{}, paths: map[string]string{}}
 	sets := slices.SortedStableFunc(slices.Values(doc.Datasets), func(x, y *policyDocument) int {
@@ -71,6 +71,9 @@ func (f *storedFile) addNew(d *policyDocument, from string) {
 	}
 	f.taken[d.Dataset] = d
 	f.say("%s", from)
+	if d.Newer > 0 {
+		f.say("%s made since without a policy: it may be out of date", plural(d.Newer, "snapshot of it was", "snapshots of it were"))
+	}
 	if e.Timezone.String() != f.newest.Timezone.String() {
 		f.say("its schedules were in the timezone %s", e.Timezone)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ func (a *app) drillOne(ctx context.Context, o *drillOptions, run string, behind 
 		AgainstSource: o.modes.against, FindLastGood: o.modes.good,
 		Wanted: func(s *repo.Snapshot) drill.Wanted { return a.wantedOf(o, s) },
 		Permit: func(s *repo.Snapshot, folder string) error { return a.permitScratch(s, folder) },
-		Probe:  o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(bar),
+		Probe:  o.probe.spec, Keep: o.keep, Now: a.now, Run: run, Version: version, Events: a.drillEvents(o, bar),
 	})
 }
 
@@ -281,10 +282,40 @@ func (a *app) selectForDrill(o *drillOptions, snaps []*repo.Snapshot) (repo.Choi
 		return repo.Choice{}, err
 	}
 	c, err := repo.Select(snaps, o.query())
-	if errors.Is(err, repo.ErrNoSnapshot) {
+	switch {
+	case errors.Is(err, repo.ErrNoSnapshot):
 		err = o.explainNone(a, err)
+		if exitCode(err) == exitUsage && !a.wantsDrilled(o, snaps) {
+			err = noSource{err}
+		}
+	case err == nil && o.modes.against:
+		err = a.refuseAway(o, c.Host)
 	}
 	return c, err
+}
+
+// noSource is the error of a drill of what nobody has backed up or wants backed up: a slip in the command line.
+type noSource struct{ error }
+
+func (e noSource) Unwrap() []error { return []error{e.error, drill.ErrNoSource} }
+
+// wantsDrilled reports whether the configuration wants that backed up of which a drill found no snapshot.
+func (a *app) wantsDrilled(o *drillOptions, snaps []*repo.Snapshot) bool {
+	e := a.config.Datasets[o.dataset]
+	if e == nil || o.path != "" {
+		return false
+	}
+	return o.host == "" || slices.Contains(e.Hosts, o.host) || len(e.Hosts) == 0 && !slices.ContainsFunc(snaps, func(s *repo.Snapshot) bool { return s.Dataset == o.dataset })
+}
+
+// refuseAway refuses to compare with the source on a host that is not the source's.
+func (a *app) refuseAway(o *drillOptions, host string) error {
+	here, err := a.hostname("")
+	if err != nil || here == host {
+		return err
+	}
+	return hinted(usagef("--against-source: this host is %s, the source is on %s", printable(here), printable(host)),
+		"Run it on that host, or drill what is of this one (--host %s), or leave out --against-source.", shellQuote(here))
 }
 
 // permitScratch refuses a folder in the source itself: the next backup would take the restored files for a part of it.
@@ -296,10 +327,14 @@ func (a *app) permitScratch(s *repo.Snapshot, folder string) error {
 	return hinted(fmt.Errorf("the scratch folder: %w", err), "Nothing was restored. Name a folder elsewhere: --scratch DIR.")
 }
 
-func (a *app) drillEvents(bar *progress) drill.Events {
+func (a *app) drillEvents(o *drillOptions, bar *progress) drill.Events {
+	of := "" // which of all it is about
+	if o.modes.all {
+		of = printable(strings.Join(nonEmpty(o.dataset, o.host), "@")) + ": "
+	}
 	return drill.Events{
 		Leftovers: func(n int) { a.infof("removed what %s left that did not come to an end", plural(n, "drill", "drills")) },
-		Notice:    func(text string) { a.warnf("%s", drill.Plain(text)) },
+		Notice:    func(text string) { a.warnf("%s%s", of, drill.Plain(text)) },
 		Comparing: func(files, bytes uint64) {
 			bar.end()
 			a.infof("restored %s, %s; comparing", plural(files, "file", "files"), sizeText(bytes))
@@ -312,7 +347,7 @@ func (a *app) drillEvents(bar *progress) drill.Events {
 // offerDrill makes ready-to-run commands of what several sources fit. The dataset and the host say which source; the path is not needed.
 func (o *drillOptions) offerDrill(a *app, err error) error {
 	shown := o.selection
-	shown.path = ""
+	shown.path, shown.byKit = "", o.keysFrom != ""
 	return shown.offer(a, err, "drill", o.own()...)
 }
 

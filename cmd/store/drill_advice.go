@@ -38,7 +38,7 @@ func (a *app) drillAdvice(o *drillOptions, d *verify.DrillDocument, cannot error
 	case verify.ObjectiveMissed:
 		return a.objectiveAdvice(d)
 	case verify.Inconclusive:
-		words := slices.Concat([]string{"drill"}, a.again(), ofSource(d), o.own())
+		words := slices.Concat([]string{"drill"}, a.againWith(o.keysFrom != ""), ofSource(d), o.own())
 		if a.getenv("STORE_LIMIT_DOWNLOAD") != "" {
 			words = append(words, "--limit-download", "0")
 		}
@@ -106,7 +106,7 @@ func (a *app) damageAdvice(o *drillOptions, d *verify.DrillDocument) (string, []
 	}
 	if d.ProbeAlone() {
 		if len(d.Older) == 0 {
-			find := a.runnable(append(append([]string{"drill"}, ofSource(d)...), append([]string{"--find-last-good"}, o.own()...)...)...)
+			find := a.commandLine(slices.Concat([]string{"drill"}, a.againWith(o.keysFrom != ""), ofSource(d), []string{"--find-last-good"}, o.own())...)
 			commands = append(commands, find)
 			text += "\nThis finds the newest snapshot that passes: " + find
 		}

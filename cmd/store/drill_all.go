@@ -42,9 +42,19 @@ func (a *app) backupOf(s drilled) string {
 
 // drillAll drills every source. One that fails keeps no other from being drilled; the worst of all exit codes counts.
 func (a *app) drillAll(ctx context.Context, o *drillOptions) error {
+	if err := a.parseKeysFrom(o); err != nil {
+		return err
+	}
 	sources, err := a.sourcesToDrill(ctx, o)
 	if err != nil {
 		return err
+	}
+	for _, s := range sources {
+		if o.modes.against && s.host != "" {
+			if err := a.refuseAway(o, s.host); err != nil {
+				return err
+			}
+		}
 	}
 	all := drillsDocument{Drills: []*verify.DrillDocument{}, wanted: len(sources)}
 	var behind time.Duration

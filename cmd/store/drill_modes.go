@@ -58,7 +58,7 @@ func (m *drillModes) parse(a *app, o *drillOptions) error {
 		return usagef("--rto and --sample contradict each other: the time that a part takes is no RTO")
 	case o.rto != "" && m.scenario == drill.Warm:
 		return usagef("--rto and --scenario warm contradict each other: a host that is lost has lost its cache")
-	case m.good && o.probe.name == "" && !a.probed(o.dataset):
+	case m.good && (o.probe.name == "" && !a.probed(o.dataset) || o.probe.none() && len(o.probe.args) == 0):
 		return usagef("--find-last-good needs a --probe that says what is good")
 	case part && o.probe.name != "":
 		return usagef("--probe and --sample contradict each other: a part of the files is not what the probe is for")

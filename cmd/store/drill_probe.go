@@ -71,6 +71,9 @@ func (p *probeFlags) parse() error {
 	if err := s.Validate(); err != nil {
 		return hinted(usagef("--probe: %w", err), "The arguments of a probe follow --; docs/operations.md has an example of every probe.")
 	}
+	if err := s.Missing(); err != nil {
+		return hinted(usagef("%w", err), "No drill was begun, and nothing is reported of one.")
+	}
 	p.spec = s
 	return nil
 }

@@ -136,11 +136,17 @@ func (a *app) cacheFolder() string {
 }
 
 // again returns the global flags that a shown command needs to reach the same repository: those given, and always --repo.
-func (a *app) again() []string {
+func (a *app) again() []string { return a.againWith(false) }
+
+// againWith is again, without any secret where the command names a recovery kit to take it from.
+func (a *app) againWith(kit bool) []string {
 	args := []string{"--repo", a.repoText()}
 	secret := a.g
 	if secret.passwordFile+secret.passwordCommand+secret.keyFile+secret.identity == "" { // files that the environment names can be shown
 		secret.passwordFile, secret.keyFile, secret.identity = a.getenv("STORE_PASSWORD_FILE"), a.getenv("STORE_KEY_FILE"), a.getenv("STORE_IDENTITY")
+	}
+	if kit {
+		secret.passwordFile, secret.passwordCommand, secret.keyFile, secret.identity = "", "", "", ""
 	}
 	for _, f := range []struct {
 		flag, value string

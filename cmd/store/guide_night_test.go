@@ -12,7 +12,12 @@ mkdir -p /srv/game/world/region /srv/scratch
 echo level >/srv/game/world/level
 for r in 0.0 0.1 1.0; do head -c 50000 /dev/urandom >/srv/game/world/region/r.$r; done
 store init --generate-password password -q
-store backup --dataset world --host world-1 /srv/game/world
+cat >before.yaml <<EOF
+datasets:
+  world: {class: state, paths: [/srv/game/world], hosts: [world-1], objectives: {rpo: 90m}}
+EOF
+chmod 600 before.yaml
+store backup --config before.yaml --dataset world --host world-1
 store backup --dataset world --host world-2 /srv/game/world
 cp -a /srv/game/world evening
 moment=$(date -u +%FT%T.%NZ)
@@ -33,6 +38,7 @@ cmp evening/region/r.0.1 /srv/game/region.0241/r.0.1
 rm -r /srv/game/world "$HOME/.cache"
 `},
 	{"## Damage was found", `
+store config show --dataset world | grep 'objectives.rpo *1h30m'
 diff -r evening /srv/game/world
 pack=$(ls -t "$STORE_REPO"/data/*/* | tail -1)
 printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=$(($(stat -c %s "$pack") / 3)) conv=notrunc status=none
@@ -67,7 +73,7 @@ func TestGuideNight(t *testing.T) {
 	script = strings.NewReplacer("/srv/", dir+"/srv/", "--at 02:41", `--at "$moment"`).Replace(script)
 	out := runGuide(t, script, dir, "PATH="+os.Getenv("PATH"), "STORE_REPO="+dir+"/srv/backup", "STORE_PASSWORD_FILE="+dir+"/password")
 	for _, said := range []string{
-		"may be missing", "(incremental to ", "DAMAGED: ", "what its source still has", "ok; a restore was last proven", "restored: world@world-1 of ",
+		"may be missing", "(incremental to ", "1 dataset\n", "DAMAGED: ", "what its source still has", "ok; a restore was last proven", "restored: world@world-1 of ",
 	} {
 		if !strings.Contains(out, said) {
 			t.Errorf("nothing said %q", said)

@@ -129,12 +129,12 @@ func (a *app) runHealth(ctx context.Context, o *healthOptions) error {
 			return err
 		}
 	}
-	if err := a.printHealthAs(status, *o, r); err != nil {
+	if err := a.printHealthAs(status, *o); err != nil {
 		return err
 	}
 	if o.ping != "" {
 		o.pinged = true
-		return errors.Join(pushed, a.pingHealth(ctx, o.narrow(withDamage(status, r, a.runnable), here), *o))
+		return errors.Join(pushed, a.pingHealth(ctx, o.narrow(status, here), *o))
 	}
 	return pushed
 }
@@ -142,11 +142,23 @@ func (a *app) runHealth(ctx context.Context, o *healthOptions) error {
 // lookOptions are those of a look at the sources of a dataset and a host, from the host here.
 func (a *app) lookOptions(dataset, host, here string) health.Options {
 	o := health.Options{Now: a.now, Dataset: dataset, Host: host, Expected: a.expected(here), Here: here, Zone: a.zone, Command: a.runnable, Run: a.runID,
-		Plan: a.planOf, Quota: a.config.Quota, Prices: a.prices()}
+		Plan: a.planOf, Quota: a.config.Quota, Prices: a.prices(), Expect: a.expects}
 	if a.g.json {
 		o.Zone = time.UTC
 	}
 	return o
+}
+
+// expects returns what a backup of the snapshot's dataset must have at least: as the configuration says, else as the snapshot does.
+func (a *app) expects(s *repo.Snapshot) (files, bytes uint64) {
+	e := a.config.Datasets[s.Dataset]
+	if e == nil && len(s.Policy) > 0 {
+		e, _ = policy.Decode(s.Dataset, s.Policy) // one that cannot be read expects nothing
+	}
+	if e == nil {
+		return 0, 0
+	}
+	return e.Expect.Files, e.Expect.Bytes
 }
 
 // planOf returns what the configuration says of a source.
@@ -198,16 +210,16 @@ func (a *app) prices() measure.Prices {
 }
 
 // printHealthAs prints a status in the format that is wanted, if one is.
-func (a *app) printHealthAs(status *health.Status, o healthOptions, r *repo.Repo) error {
+func (a *app) printHealthAs(status *health.Status, o healthOptions) error {
 	switch {
 	case a.g.json:
 		return a.printJSON(status)
 	case o.format == formatNagios:
-		return a.printNagios(withDamage(status, r, a.runnable))
+		return a.printNagios(status)
 	case o.format == formatHTML:
-		return a.write(a.healthPage(withDamage(status, r, a.runnable), pageOptions{}))
+		return a.write(a.healthPage(status, pageOptions{}))
 	case o.format == formatJUnit:
-		return a.write(junitReport(withDamage(status, r, a.runnable)))
+		return a.write(junitReport(status))
 	case !o.silent() && o.format != formatPrometheus:
 		return a.printHealth(status)
 	}
@@ -223,18 +235,6 @@ func (a *app) write(text []byte, err error) error {
 		_, err = a.out.Write(text)
 	}
 	return err
-}
-
-// withDamage returns a status that says that config is damaged, if it is: Look has not read it.
-func withDamage(status *health.Status, r *repo.Repo, command func(...string) string) *health.Status {
-	err := r.ReadOnly()
-	if !errors.Is(err, repo.ErrCorrupt) {
-		return status
-	}
-	out := *status
-	w := health.Warning{State: health.Damaged, Message: oneLine(err), Next: command("verify")}
-	out.Warnings = append([]health.Warning{w}, status.Warnings...)
-	return &out
 }
 
 // expected returns the sources that the configuration names, and those datasets of it without hosts of which something is there on this host:

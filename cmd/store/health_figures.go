@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"savepoint/verify"
 	"savepoint/verify/health"
 	"savepoint/verify/measure"
@@ -53,14 +55,18 @@ func (a *app) capacityLine(s *health.Status) string {
 	if c == nil || c.Stored == nil || c.Quota == 0 && c.PerDay == nil {
 		return ""
 	}
-	line := "packs: " + bytesText(*c.Stored)
+	size := bytesText
+	if c.Quota > 0 && !c.InBinary() { // as the configuration counts
+		size = decimalText
+	}
+	line := "packs: " + size(*c.Stored)
 	if c.Quota > 0 {
-		line += fmt.Sprintf(" of the quota of %s (%.0f%%)", sizeText(c.Quota), 100**c.Stored/float64(c.Quota))
+		line += fmt.Sprintf(" of the quota of %s (%.0f%%)", c.QuotaText(), 100**c.Stored/float64(c.Quota))
 	}
 	if c.PerDay == nil {
 		return line + "; how they grow is not known before seven days have a verification"
 	}
-	line += fmt.Sprintf(", growing by %s a day (%s to %s)", bytesText(*c.PerDay), bytesText(*c.Low), bytesText(*c.High))
+	line += fmt.Sprintf(", growing by %s a day (%s to %s)", size(*c.PerDay), size(*c.Low), size(*c.High))
 	days := func(t *time.Time) string {
 		if t == nil {
 			return "never"
@@ -81,6 +87,9 @@ func (a *app) capacityLine(s *health.Status) string {
 
 // exposureLine names the source that would have lost most.
 func (a *app) exposureLine(s *health.Status) string {
+	if lost := allLost(s); lost != "" {
+		return "exposure within 30 days: at worst everything, of " + lost
+	}
 	var worst *measure.Exposure
 	var of *health.Source
 	for _, x := range s.Sources {
@@ -92,17 +101,28 @@ func (a *app) exposureLine(s *health.Status) string {
 			worst, of = e, x
 		}
 	}
-	switch {
-	case worst == nil:
+	if worst == nil {
 		return ""
-	case of.RecoveryPoint == nil:
-		return fmt.Sprintf("exposure within 30 days: at worst all, of %s, now: nothing is left to go back to", printable(of.Name()))
 	}
-	line := fmt.Sprintf("exposure within 30 days: at worst %s, of %s at %s", health.Age(worst.Worst), printable(of.Name()), a.timeText(worst.WorstAt))
+	line := fmt.Sprintf("exposure within 30 days: at worst %s, of %s at %s", health.Loss(worst.Worst), printable(of.Name()), a.timeText(worst.WorstAt))
 	if worst.Breaches > 0 {
-		line += fmt.Sprintf("; over its objective %s, for %s in all", plural(worst.Breaches, "time", "times"), health.Age(worst.Breached))
+		line += "; over its objective " + plural(worst.Breaches, "time", "times")
+		if worst.Breached > 0 { // of what was lost since, nobody knows since when
+			line += fmt.Sprintf(", for %s in all", health.Loss(worst.Breached))
+		}
 	}
 	return line
+}
+
+// allLost names the sources of which there were backups, and of which there is nothing to go back to; "" when there is none.
+func allLost(s *health.Status) string {
+	var names []string
+	for _, x := range s.Sources {
+		if x.AllLost() {
+			names = append(names, x.Name())
+		}
+	}
+	return hostList(names)
 }
 
 // missedLine names the source of which the most backups, or drills, did not come.
@@ -122,6 +142,9 @@ func (a *app) missedLine(s *health.Status, what string, of func(*health.Figures)
 
 // granularityLine names the source of which going back within 30 days would lose most, and what its policy would leave.
 func granularityLine(s *health.Status) string {
+	if lost := allLost(s); lost != "" {
+		return "going back to any moment of 30 days loses everything of " + lost
+	}
 	var of *health.Source
 	var most time.Duration
 	for _, x := range s.Sources {
@@ -132,9 +155,6 @@ func granularityLine(s *health.Status) string {
 		if e := f.Exposure[health.Committed]; e == nil || e.Gaps < fewestGaps {
 			continue
 		}
-		if x.RecoveryPoint == nil {
-			return fmt.Sprintf("going back to any moment loses all of %s", printable(x.Name()))
-		}
 		for _, b := range f.Bands {
 			if b.Oldest <= health.Window && b.Worst > most {
 				most, of = b.Worst, x
@@ -144,10 +164,10 @@ func granularityLine(s *health.Status) string {
 	if of == nil {
 		return ""
 	}
-	line := fmt.Sprintf("going back to any moment of 30 days loses at most %s, of %s, as far as its snapshots go", health.Age(most), printable(of.Name()))
+	line := fmt.Sprintf("going back to any moment of 30 days loses at most %s, of %s, as far as its snapshots go", health.Loss(most), printable(of.Name()))
 	var kept []string
 	for _, k := range of.Figures().Kept {
-		kept = append(kept, fmt.Sprintf("%s back to %s", health.Age(k.Worst), health.Age(k.Back)))
+		kept = append(kept, fmt.Sprintf("%s back to %s", health.Loss(k.Worst), health.Age(k.Back)))
 	}
 	if len(kept) > 0 {
 		line += "; its keep would leave " + strings.Join(kept, ", ")
@@ -225,7 +245,15 @@ func bytesText(b float64) string {
 	return sizeText(uint64(b))
 }
 
-// hostList names a few hosts.
+// decimalText is bytesText in powers of 1000.
+func decimalText(b float64) string {
+	if b < 0 {
+		return "-" + humanize.Bytes(uint64(-b))
+	}
+	return humanize.Bytes(uint64(b))
+}
+
+// hostList names a few hosts, or sources.
 func hostList(hosts []string) string {
 	var shown []string
 	for _, h := range hosts[:min(listedHosts, len(hosts))] {

@@ -90,7 +90,7 @@ func TestFigureLines(t *testing.T) {
 	}
 	h.night("world-1", 60)
 	if got := lines(); len(got) != 4 || got[2] != "restore coverage within 30 days: 100% of the live bytes restored, 0% probed" ||
-		got[3] != "packs: 29 GiB of the quota of 100 GiB (29%); how they grow is not known before seven days have a verification" {
+		got[3] != "packs: 29 GiB of the quota of 100GiB (29%); how they grow is not known before seven days have a verification" {
 		t.Errorf("after one night: %q", got)
 	}
 	for i := range 9 {
@@ -103,12 +103,12 @@ func TestFigureLines(t *testing.T) {
 	want := []string{
 		"exposure within 30 days: at worst 2d, of world@world-1 at 2026-11-27 02:00:00 UTC; over its objective 1 time, for 18h in all",
 		"expected backups that did not come within 30 days: 1 of world@world-1, the last at 2026-11-26 02:00:00 UTC",
-		"going back to any moment of 30 days loses at most 2d, of world@world-1, as far as its snapshots go; its keep would leave 2d back to 10d",
+		"going back to any moment of 30 days loses at most 2d1h, of world@world-1, as far as its snapshots go; its keep would leave 2d back to 10d",
 		`predicted RTO, not measured: 1m03s for world@world-1, between 57s and 1m08s by 10 drills`,
 		"storage: 99% of the put requests of the last backup of world@world-1 took at most 68ms",
 		"cost of a drill: 0.3650 at most, of world@world-1, by the prices of the configuration",
 		"restore coverage within 30 days: 100% of the live bytes restored, 0% probed",
-		"packs: 42 GiB of the quota of 100 GiB (42%), growing by 1.5 GiB a day (1.5 GiB to 1.5 GiB); predicted to be full in 38 days, on 2027-01-06 (38 days to 38 days)",
+		"packs: 42 GiB of the quota of 100GiB (42%), growing by 1.5 GiB a day (1.5 GiB to 1.5 GiB); predicted to be full in 38 days, on 2027-01-06 (38 days to 38 days)",
 	}
 	got := lines()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -155,7 +155,7 @@ func TestFigureLines(t *testing.T) {
 		}
 	}
 	got = lines()
-	for _, line := range []string{"exposure within 30 days: at worst all, of world@world-1, now: nothing is left to go back to", "going back to any moment loses all of world@world-1",
+	for _, line := range []string{"exposure within 30 days: at worst everything, of world@world-1", "going back to any moment of 30 days loses everything of world@world-1",
 		"restore coverage within 30 days: 50% of the live bytes restored, 0% probed"} {
 		if !slices.Contains(got, line) {
 			t.Errorf("no line %q: %q", line, got)

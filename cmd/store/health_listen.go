@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -79,7 +80,7 @@ func (v *liveRepo) look(ctx context.Context) (*health.Status, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v.config, err = v.a.configObject(ctx); err != nil {
+		if v.config, err = v.a.configObject(ctx); err != nil && !errors.Is(r.ReadOnly(), repo.ErrCorrupt) { // one that is gone is told of
 			return nil, err
 		}
 		v.repo = r
@@ -93,7 +94,7 @@ func (v *liveRepo) look(ctx context.Context) (*health.Status, error) {
 		return nil, usagef("nothing is known of %s", sourceText(v.o.dataset, v.o.host))
 	}
 	v.seen = true
-	return withDamage(s, v.repo, v.a.runnable), nil
+	return s, nil
 }
 
 // ask asks for a password once.

@@ -67,7 +67,7 @@ func (a *app) healthPage(s *health.Status, o pageOptions) ([]byte, error) {
 func (a *app) pageOf(s *health.Status, o pageOptions) page {
 	severity := s.Severity()
 	p := page{
-		Severity: string(severity), Word: severityWord(severity), Summary: a.healthSummary(s), Verify: a.verifyLine(s), Notices: a.notices(s), Figures: a.figureLines(s), Stale: o.stale,
+		Severity: string(severity), Word: severityWord(severity), Summary: a.healthSummary(s), Verify: a.verifyLine(s), Notices: append(a.notices(s), a.trustLines(s)...), Figures: a.figureLines(s), Stale: o.stale,
 		LookedAt: s.LookedAt.UTC().Format(time.RFC3339), Looked: a.timeText(s.LookedAt), Repository: printable(a.repoText()), Reload: int(o.reload.Seconds()),
 	}
 	for _, w := range s.Urgent()[:min(pageWarnings, len(s.Warnings))] {

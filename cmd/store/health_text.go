@@ -21,7 +21,8 @@ const (
 	listedWarnings = 20
 )
 
-// printHealth prints a status for people: a line that sums it up, a table of the sources, a line about verifications, then what to do.
+// printHealth prints a status for people: a line that sums it up, a table of the sources, a line about verifications, then what to do, and
+// last what has changed.
 func (a *app) printHealth(s *health.Status) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, a.healthSummary(s))
@@ -51,6 +52,9 @@ func (a *app) printHealth(s *health.Status) error {
 	}
 	if more := len(s.Warnings) - listedWarnings; more > 0 {
 		fmt.Fprintf(&b, "and %d more; --json has all\n", more)
+	}
+	if lines := a.trustLines(s); len(lines) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", strings.Join(lines, "\n"))
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err
@@ -153,7 +157,7 @@ func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
 		}
 	}
 	if x.RecoveryPoint != nil {
-		row[2] = health.Age(now.Sub(x.RecoveryPoint.WindowStart))
+		row[2] = health.Loss(now.Sub(x.RecoveryPoint.WindowStart))
 	}
 	if d := x.LastDrill; d != nil {
 		row[4] = health.Age(now.Sub(d.At)) + ", " + verdictWord(d)
@@ -168,7 +172,7 @@ func (a *app) healthRow(now time.Time, x *health.Source, name string) []string {
 		row[5] = d.At.In(a.zone).Format("2006-01-02 15:04 MST")
 	}
 	if d := x.LastMeasured(); d != nil {
-		row[6], row[7] = secondsText(d.RTO), health.Age(time.Duration(min(*d.RPO, 1e9)*float64(time.Second)))
+		row[6], row[7] = secondsText(d.RTO), health.Loss(time.Duration(min(*d.RPO, 1e9)*float64(time.Second)))
 	}
 	return row
 }

@@ -7,8 +7,8 @@ import (
 	"savepoint/verify/health"
 )
 
-// listedChanges is how many changes of key slots the text lists; --json has more.
-const listedChanges = 5
+// listedChanges is how many lines of the text are about changes of key slots; --json has more.
+const listedChanges = 3
 
 // kitLine says when a recovery kit was last proven that opens something, and which kits never were.
 func (a *app) kitLine(s *health.Status) string {
@@ -36,7 +36,11 @@ func (a *app) kitLine(s *health.Status) string {
 func (a *app) trustLines(s *health.Status) []string {
 	t := &s.Trust
 	var lines []string
-	for _, k := range t.Keys[:min(listedChanges, len(t.Keys))] {
+	listed := len(t.Keys)
+	if listed > listedChanges {
+		listed = listedChanges - 1
+	}
+	for _, k := range t.Keys[:listed] {
 		what := k.Change
 		if k.Next != "" {
 			what += " by " + printable(health.Short(k.Next))
@@ -47,7 +51,7 @@ func (a *app) trustLines(s *health.Status) []string {
 		}
 		lines = append(lines, fmt.Sprintf("key slot %s: %s at %s (%s ago), %s", printable(health.Short(k.Object)), what, a.timeText(k.At), health.Age(s.LookedAt.Sub(k.At)), who))
 	}
-	if more := len(t.Keys) - listedChanges; more > 0 {
+	if more := len(t.Keys) - listed; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more changes of key slots within 30 days; --json has them", more))
 	}
 	if len(t.NewHosts) > 0 {
@@ -81,13 +85,13 @@ func independenceLine(s *health.Status) string {
 // secretThere is how a drill says that the secret lay on the source's own host.
 const secretThere = "the secret"
 
-// notices are the lines beneath what was verified: about keys, hosts and programs.
+// notices are the lines beneath what was verified: about the secrets with which restores were proven.
 func (a *app) notices(s *health.Status) []string {
 	lines := []string{a.kitLine(s)}
 	if line := independenceLine(s); line != "" {
 		lines = append(lines, line)
 	}
-	return append(lines, a.trustLines(s)...)
+	return lines
 }
 
 // keyAdvice says of a drill whose secret would be lost with the source's host what proves one that would not be.

@@ -50,17 +50,37 @@ func (a *app) runKeyKit(ctx context.Context, out, label string) error {
 			return err
 		}
 	}
-	return a.printKeyChange(doc, a.kitText(doc))
+	return a.printKeyChange(doc, a.kitText(doc, sourceToProve(ctx, r)))
 }
 
-// kitText says what to do with a new kit.
-func (a *app) kitText(d keyChangeDocument) string {
+// sourceToProve returns the flags of the source with which a kit is proven where there are several: that of the newest snapshot.
+func sourceToProve(ctx context.Context, r *repo.Repo) []string {
+	snaps, _ := r.Snapshots(ctx) // what cannot be read is the drill's to say
+	var newest *repo.Snapshot
+	several := false
+	for _, s := range snaps {
+		if !s.Restorable() {
+			continue
+		}
+		several = several || newest != nil && newest.Source() != s.Source()
+		if newest == nil || !s.Stored.Before(newest.Stored) {
+			newest = s
+		}
+	}
+	if !several {
+		return nil
+	}
+	return []string{"--dataset", newest.Dataset, "--host", newest.Host}
+}
+
+// kitText says what to do with a new kit. source are flags of one that is there.
+func (a *app) kitText(d keyChangeDocument, source []string) string {
 	where, file := "the page that was printed", "FILE"
 	if d.Kit != "" {
 		where, file = printable(d.Kit), d.Kit
 	}
 	return fmt.Sprintf("Made a recovery kit: %s. Whoever has it can read every backup. Keep it away from the hosts that are backed up, best on paper too.\n"+
-		"Prove that it works: %s", where, a.commandLine("drill", "--repo", a.repoText(), "--keys-from", file))
+		"Prove that it works: %s", where, a.commandLine(append([]string{"drill", "--repo", a.repoText(), "--keys-from", file}, source...)...))
 }
 
 // makeKit makes a key, writes the page unless out is "-", and then the slot, which it opens with the key as it stands in the page. The page is

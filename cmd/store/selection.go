@@ -24,6 +24,7 @@ type selection struct {
 	id, sub string    // of the argument
 	moment  time.Time // of at; zero is now
 	found   []*repo.Snapshot
+	byKit   bool // the secret comes from the recovery kit that the command names
 }
 
 func (s *selection) register(f *pflag.FlagSet) {
@@ -306,7 +307,7 @@ func (s *selection) offer(a *app, err error, name string, own ...string) error {
 	}
 	e := &choiceError{err: err, all: name == "restore"}
 	for _, c := range several.Choices {
-		words := append([]string{name}, a.again()...)
+		words := append([]string{name}, a.againWith(s.byKit)...)
 		words = append(words, "--dataset", c.Dataset, "--host", c.Host)
 		if s.at != "" {
 			words = append(words, "--at", s.moment.UTC().Format(time.RFC3339Nano))

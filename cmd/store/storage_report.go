@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,7 +81,7 @@ func (a *app) storageAdvice(err error) string {
 	case errors.Is(err, storage.ErrExists):
 		return "Names of objects are drawn at random: another program writes under this prefix, or something before " + a.endpoints() + " repeats requests by itself. See which."
 	case errors.Is(err, storage.ErrDenied):
-		return "These credentials are not allowed " + a.permission(op.Op) + misspelt(op.Op) +
+		return "These credentials are not allowed " + a.permission(op.Op, op.Name) + misspelt(op.Op) +
 			". The message says where they come from; a policy that is enough is in docs/guide/minio.md."
 	case op.Temporary:
 		return fmt.Sprintf("Check that %s runs and can be reached from this host; --retry-for says how long to wait for it.", a.endpoints())
@@ -90,12 +91,16 @@ func (a *app) storageAdvice(err error) string {
 	return ""
 }
 
-// permission names what an operation needs to be allowed, and on what.
-func (a *app) permission(op string) string {
+// permission names what an operation on an object needs to be allowed, and on what: of small objects
+// that whoever does not back up puts, on those alone.
+func (a *app) permission(op, name string) string {
 	bucket := "arn:aws:s3:::" + a.place.bucket.Bucket
 	objects := bucket + "/*"
 	if p := a.place.bucket.Prefix; p != "" {
 		objects = bucket + "/" + p + "/*"
+	}
+	if kind, _, _ := strings.Cut(name, "/"); slices.Contains([]string{"keys", "marks", "reports"}, kind) && (op == "put" || op == "delete") {
+		objects = strings.TrimSuffix(objects, "*") + kind + "/*"
 	}
 	switch op {
 	case "put":

@@ -256,6 +256,16 @@ func TestStorageAdvice(t *testing.T) {
 			t.Errorf("of a folder: %q", got)
 		}
 	}
+	for name, want := range map[string]string{
+		"put reports/ab/cd": "s3:PutObject on arn:aws:s3:::bucket/p/reports/*.", "put marks/ab": "s3:PutObject on arn:aws:s3:::bucket/p/marks/*.", "put packs/ab": "s3:PutObject on arn:aws:s3:::bucket/p/*.",
+		"delete keys/machine-a": "s3:DeleteObject on arn:aws:s3:::bucket/p/keys/*.", "get keys/machine-a": "s3:GetObject on arn:aws:s3:::bucket/p/*, or",
+	} {
+		op, object, _ := strings.Cut(name, " ")
+		a := &app{place: location{bucket: &s3.Config{Bucket: "bucket", Prefix: "p"}}}
+		if got := a.storageAdvice(&storage.OpError{Op: op, Name: object, Err: storage.ErrDenied}); !strings.Contains(got, want) {
+			t.Errorf("%s denied: %q, want %q", name, got, want)
+		}
+	}
 	a := &app{place: location{bucket: &s3.Config{Bucket: "bucket"}, create: true}}
 	for op, want := range map[string]string{"open": "s3:ListBucket, or if it is missing s3:CreateBucket, on", "create": "not allowed s3:CreateBucket on"} {
 		err := notOpened(a.place, &storage.OpError{Op: op, Err: storage.ErrDenied})

@@ -308,7 +308,7 @@ func TestWarnings(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, w := range load(t, tt.text).Warnings() {
+			for _, w := range load(t, tt.text).Warnings(newYear) {
 				got = append(got, itoa(w.Line)+" "+w.Text)
 			}
 			if len(got) != len(tt.want) {
@@ -413,10 +413,30 @@ func TestFileOfManyDatasets(t *testing.T) {
 		b.WriteString("  " + name + ": {class: user, paths: [/" + name + "], schedule: '* * * * *', drill: {schedule: '0 0 29 2 *'}}\n")
 	}
 	f := load(t, b.String())
-	if got := slices.Sorted(maps.Keys(f.Datasets)); len(got) != len(names) || len(f.Warnings()) != 500 {
-		t.Errorf("%d datasets, %d warnings", len(got), len(f.Warnings()))
+	if got := slices.Sorted(maps.Keys(f.Datasets)); len(got) != len(names) || len(f.Warnings(newYear)) != 500 {
+		t.Errorf("%d datasets, %d warnings", len(got), len(f.Warnings(newYear)))
 	}
 	if name, _, ok := f.Dataset(filepath.Join("/", "d77")); !ok || name != "d77" {
 		t.Errorf("got %q", name)
+	}
+}
+
+// newYear is when these tests look at schedules from.
+var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// TestWarningsOfNow: a full backup that is due when none runs is the next one, not one of the past; and a file without datasets is told of.
+func TestWarningsOfNow(t *testing.T) {
+	f := load(t, "datasets:\n  a:\n    paths: [/a]\n    class: state\n    schedule: '15 */2 * * *'\n    full: '@weekly'\n")
+	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+	var said strings.Builder
+	for _, w := range f.Warnings(now) {
+		said.WriteString(w.Text + "\n")
+	}
+	if !strings.Contains(said.String(), `by "@weekly" a full backup is due at 2026-11-22 00:00 UTC`) {
+		t.Error(said.String())
+	}
+	empty := load(t, "# nothing yet\n").Warnings(now)
+	if len(empty) != 1 || empty[0].Text != "it names no dataset: backup --all and health have nothing to look at by it" {
+		t.Errorf("%+v", empty)
 	}
 }

@@ -146,12 +146,12 @@ func (p *probeText) UnmarshalYAML(decode func(any) error) error {
 	return errProbe
 }
 
-// MarshalJSON writes either form.
+// MarshalJSON writes either form, as the file would have it.
 func (p probeText) MarshalJSON() ([]byte, error) {
 	if len(p.Argv) > 0 {
-		return json.Marshal(p.Argv)
+		return []byte(flow(p.Argv)), nil
 	}
-	return json.Marshal(p.probeKinds)
+	return []byte(flow(p.probeKinds)), nil
 }
 
 // UnmarshalJSON reads either form.

@@ -36,11 +36,14 @@ func SortWarnings(warnings []Warning) {
 }
 
 // Warnings returns what objectives contradict, and what has no effect so far, by
-// line.
-func (f *File) Warnings() []Warning {
+// line. now is the moment after which schedules are looked at.
+func (f *File) Warnings(now time.Time) []Warning {
 	var out []Warning
+	if len(f.Datasets) == 0 {
+		out = append(out, Warning{Key: "datasets", Text: "it names no dataset: backup --all and health have nothing to look at by it"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Datasets)) {
-		out = append(out, f.Datasets[name].Warnings()...)
+		out = append(out, f.Datasets[name].Warnings(now)...)
 	}
 	var idle []string
 	least := Warning{}
@@ -80,8 +83,9 @@ func (f *File) firstLine(key string) int {
 	return first
 }
 
-// Warnings returns what in a dataset contradicts its objectives.
-func (e *Effective) Warnings() []Warning {
+// Warnings returns what in a dataset contradicts its objectives. now is the moment
+// after which schedules are looked at.
+func (e *Effective) Warnings(now time.Time) []Warning {
 	var out []Warning
 	warn := func(key, format string, args ...any) {
 		out = append(out, Warning{Dataset: e.Name, Key: key, Line: e.Origins[key].Line, Text: fmt.Sprintf(format, args...)})
@@ -97,7 +101,7 @@ func (e *Effective) Warnings() []Warning {
 			warn("drill.schedule", "by the drill schedule %q drills are up to %s apart: for that long nobody knows that a restore works; at least one in %s", s, SpanText(gap), SpanText(rarestDrill))
 		}
 	}
-	if at, ok := e.strayFull(); ok {
+	if at, ok := e.strayFull(now); ok {
 		warn("full", "by %q a full backup is due at %s, when by the schedule %q none runs: the one after it will read every byte", e.Full, at.Format("2006-01-02 15:04 MST"), e.Schedule)
 	}
 	if total, known := e.Recovery.Total(); known && e.Objectives.RTO > 0 && total >= e.Objectives.RTO {
@@ -125,12 +129,12 @@ func (e *Effective) from(key string) string {
 // fullsLookedAt is how many of the next full backups are compared with the schedule.
 const fullsLookedAt = 60
 
-// strayFull returns a time at which a full backup is due and no backup runs.
-func (e *Effective) strayFull() (time.Time, bool) {
+// strayFull returns the first time after now at which a full backup is due and no backup runs.
+func (e *Effective) strayFull(now time.Time) (time.Time, bool) {
 	if e.Full == nil || e.Schedule == nil {
 		return time.Time{}, false
 	}
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := now
 	for range fullsLookedAt {
 		if at = e.Full.Next(at); at.IsZero() {
 			break

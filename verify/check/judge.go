@@ -140,7 +140,7 @@ func (c *checker) explain(f *verify.Finding, s *packState, t *toll, marked bool)
 	switch {
 	case f.Harm == verify.Note && !c.partial():
 		f.Message += "; everything in it that " + c.those() + " need lies elsewhere too"
-		f.Next = "nothing: backups do not rely on it, and prune will remove it"
+		f.Next = "nothing: backups do not rely on it; it stays where it is, for this version removes no packs"
 	case f.Harm == verify.Note:
 		f.Message += "; nothing that was looked at needs it"
 		f.Next = "nothing: backups do not rely on it"

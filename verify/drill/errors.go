@@ -18,6 +18,9 @@ var (
 	ErrObjective = errors.New("an objective was missed")
 	// ErrInconclusive is returned when an objective cannot be judged under the conditions of the drill.
 	ErrInconclusive = errors.New("the objectives could not be judged")
+	// ErrNoSource is wrapped by an error of Options.Select that wraps repo.ErrNoSnapshot when what was asked for is nobody's: no snapshot is of
+	// it, whenever, and nothing else knows it.
+	ErrNoSource = errors.New("there is no such source")
 )
 
 // because adds to an error the first reasons of the verdict, n at most.

@@ -20,8 +20,8 @@ type Options struct {
 	// Open opens the repository as a host does that has nothing but the secret, with cache, an empty folder, for what may be
 	// forgotten; in a warm drill with what this host has. Its error is returned as it is: nothing was learnt, and nothing can be reported.
 	Open func(ctx context.Context, cache string) (Opened, error)
-	// Select chooses from all snapshots that can be read. An error that wraps repo.ErrNoSnapshot makes a drill that could not run;
-	// any other one is returned as it is, without a document.
+	// Select chooses from all snapshots that can be read. An error that wraps repo.ErrNoSnapshot makes a drill that could not run,
+	// unless it wraps ErrNoSource too and no damage or loss explains it: that, and any other one, is returned as it is, without a document.
 	Select func([]*repo.Snapshot) (repo.Choice, error)
 	// Dataset and Host are of the source that is wanted, as far as the user said. The report of a drill that finds no snapshot is
 	// filed under them when other snapshots, or the configuration, know the dataset.

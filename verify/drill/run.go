@@ -172,7 +172,12 @@ func (x *run) recover(ctx context.Context) error {
 	x.watch.lap("select")
 	switch {
 	case errors.Is(err, repo.ErrNoSnapshot) && x.refused == nil:
-		return errors.Join(err, x.lostPoints(ctx, nil))
+		lookErr := x.lostPoints(ctx, nil)
+		if errors.Is(err, ErrNoSource) && lookErr == nil && x.doc.DamagedCnt == 0 && len(x.doc.LostPoints) == 0 {
+			x.refused = err
+			return nil
+		}
+		return errors.Join(err, lookErr)
 	case err != nil || x.refused != nil:
 		return err
 	}

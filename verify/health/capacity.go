@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"savepoint/internal/bytesize"
@@ -57,6 +58,12 @@ func (o *Overall) capacity(stored []measure.Stored, quota uint64) *Capacity {
 	return c
 }
 
+// QuotaText returns the quota in the units of the configuration: 10TiB, 500GB.
+func (c *Capacity) QuotaText() string { return bytesize.Format(int64(min(c.Quota, math.MaxInt64))) }
+
+// InBinary reports whether the quota is one in powers of 1024.
+func (c *Capacity) InBinary() bool { return strings.HasSuffix(c.QuotaText(), "iB") }
+
 func inUTC(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
@@ -71,13 +78,14 @@ func (l *look) warnCapacity() {
 	if c == nil || c.Quota == 0 || c.Stored == nil {
 		return
 	}
-	w := Warning{State: Faulty, Next: l.o.Command("config", "show")}
-	of := fmt.Sprintf("the packs have %.0f%% of the quota of %s", 100**c.Stored/float64(c.Quota), bytesize.Format(int64(min(c.Quota, math.MaxInt64))))
+	shown := l.o.Command("snapshots")
+	w := Warning{State: Faulty, Next: "what each backup added: " + shown + "; when there is room for it, raise `quota` in the configuration", Commands: []string{shown}}
+	of := fmt.Sprintf("the packs have %.0f%% of the quota of %s", 100**c.Stored/float64(c.Quota), c.QuotaText())
 	switch {
 	case c.Exceeded:
-		w.Message = of + ": it is exceeded; make room, or raise it"
+		w.Message = of + ": it is exceeded"
 	case c.Earliest != nil && c.Earliest.Sub(l.now) < fullSoon:
-		w.Message = fmt.Sprintf("%s, and may reach it in %s; make room, or raise it", of, Age(c.Earliest.Sub(l.now)))
+		w.Message = fmt.Sprintf("%s, and may reach it in %s", of, Age(c.Earliest.Sub(l.now)))
 	default:
 		return
 	}

@@ -1,6 +1,8 @@
 package health_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +121,34 @@ func TestNextBackup(t *testing.T) {
 	for _, want := range []string{"store backup --allow-shrink --dataset world", "store backup --host b --allow-shrink /srv"} {
 		if !next[want] {
 			t.Errorf("no %q in %v", want, next)
+		}
+	}
+}
+
+// TestShort does not advise --allow-shrink where that cannot help: what has less than is expected is suspect with it, too.
+func TestShort(t *testing.T) {
+	w := newWorld(t)
+	w.reported("world", "a", func(m *tree.Manifest) { m.Suspect = true })
+	for _, tt := range []struct {
+		files, bytes  uint64
+		message, next string
+	}{
+		{0, 0, "world@a lost more than half of what it had before its last backup; when everything is mounted, and it lost what it should, on a", "store backup --allow-shrink --dataset world"},
+		{3, 3000, "world@a lost more than half of what it had before its last backup; when everything is mounted, and it lost what it should, on a", "store backup --allow-shrink --dataset world"},
+		{4, 3000, "world@a has too little in its last backup: files: 3, where its policy expects 4; on a",
+			"see that everything of it is mounted; if it has what it should, lower `expect` in its configuration, and then: store backup --dataset world"},
+		{3, 3001, "world@a has too little in its last backup: bytes: 3000, where its policy expects 3001; on a",
+			"see that everything of it is mounted; if it has what it should, lower `expect` in its configuration, and then: store backup --dataset world"},
+	} {
+		o := health.Options{Here: "a", Expect: func(*repo.Snapshot) (uint64, uint64) { return tt.files, tt.bytes }}
+		s := w.look(o)
+		i := slices.IndexFunc(s.Warnings, func(w health.Warning) bool { return w.State == health.Faulty })
+		if i < 0 || s.Warnings[i].Message != tt.message || s.Warnings[i].Next != tt.next {
+			t.Errorf("%d files, %d bytes: %+v", tt.files, tt.bytes, s.Warnings)
+			continue
+		}
+		if c := s.Warnings[i].Commands; len(c) != 1 || !strings.HasPrefix(c[0], "store backup ") {
+			t.Errorf("commands: %q", c)
 		}
 	}
 }

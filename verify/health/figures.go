@@ -153,7 +153,7 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 			f.Exposure[t] = e
 		}
 	}
-	f.lost(x, l.now)
+	f.lost(x, l.now, plan.RPO)
 	if ever := measure.Expose(points[Committed], measure.Period{To: l.now, Objective: plan.RPO}); ever != nil && plan.RPO > 0 && all {
 		f.Breached = &ever.Breached
 	}
@@ -165,11 +165,12 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 	}
 	f.Bands = measure.Granularity(there, l.now)
 	x.fillRetention(f)
-	if x.RecoveryPoint != nil {
+	switch {
+	case x.RecoveryPoint != nil:
 		c := measure.Cover(x.RecoveryPoint.Bytes, x.restores(window.From), window.From)
 		f.Coverage = &c
-	} else if live := x.last(); live > 0 { // nothing of it would come back now
-		f.Coverage = &measure.Coverage{Live: live}
+	case x.AllLost():
+		f.Coverage = &measure.Coverage{Live: x.hadBytes()}
 	}
 	if x.measured != nil {
 		f.Total = measure.Total(time.Duration(min(x.measured.rep.drill.RTO.Seconds, 1e9)*float64(time.Second)), plan.Assumed)
@@ -180,9 +181,26 @@ func (l *look) figures(x *sight, checks []measure.Verification, all bool) *Figur
 	return f
 }
 
+// AllLost reports whether there were backups of a source, and none is there to go back to.
+func (s *Source) AllLost() bool {
+	begun := s.LastBackup != nil && s.LastBackup.Completeness != interrupted // else the first one may still run
+	return s.RecoveryPoint == nil && (begun || s.LastReport != nil || s.LostCount > 0)
+}
+
+// hadBytes returns how much the newest snapshot of a source has, or had, whatever it is worth now; 0 when nobody knows.
+func (x *sight) hadBytes() uint64 {
+	if x.LastBackup != nil {
+		return x.LastBackup.Bytes
+	}
+	if told := x.told(); len(told) > 0 {
+		return told[len(told)-1].Bytes
+	}
+	return 0
+}
+
 // lost takes into account that the newest points that reports tell of may be gone, or damaged: then going back means going back further, and further
-// still to a point that is trusted more.
-func (f *Figures) lost(x *sight, now time.Time) {
+// still to a point that is trusted more. That breaks an objective now; since when, nobody knows.
+func (f *Figures) lost(x *sight, now time.Time, objective time.Duration) {
 	since := func(start *time.Time) time.Duration {
 		if start == nil {
 			return math.MaxInt64
@@ -194,7 +212,11 @@ func (f *Figures) lost(x *sight, now time.Time) {
 		committed = since(&x.RecoveryPoint.WindowStart)
 	}
 	for t, e := range f.Exposure {
+		told := e.Open
 		e.Open = max(e.Open, committed)
+		if t == Committed && objective > 0 && e.Open > objective && told <= objective { // Expose has not counted it
+			e.Breaches++
+		}
 		switch t {
 		case Restored:
 			e.Open = max(e.Open, since(x.Restored))
@@ -208,17 +230,6 @@ func (f *Figures) lost(x *sight, now time.Time) {
 			e.P99 = e.Worst
 		}
 	}
-}
-
-// last returns the bytes of the last snapshot, also when it is lost; 0 when there is none, or it was forgotten.
-func (x *sight) last() uint64 {
-	switch {
-	case x.LastBackup != nil:
-		return x.LastBackup.Bytes
-	case x.LostCount > 0 && x.lastRun != nil:
-		return x.lastRun.Bytes
-	}
-	return 0
 }
 
 // points returns the recovery points that reports tell of.

@@ -85,7 +85,7 @@ func (m *figureMetrics) collect(e emitter, s *Source) {
 		e.emit(m.granularity, b.Worst.Seconds(), b.Name)
 	}
 	if f.Coverage != nil {
-		if restored, probed, ok := f.Coverage.Ratios(); ok {
+		if restored, probed, ok := f.Coverage.Ratios(); ok || s.AllLost() {
 			e.emit(m.coverage, restored, "restored", windowLabel)
 			e.emit(m.coverage, probed, "probed", windowLabel)
 		}

@@ -134,6 +134,41 @@ func TestExposureOverTime(t *testing.T) {
 	}
 }
 
+// TestAllLost drills a source and loses all of it: nothing of it counts as covered any more, and its objective is broken as long as that lasts.
+func TestAllLost(t *testing.T) {
+	for name, lose := range map[string]func(*world, *repo.Snapshot){
+		"gone":    func(w *world, snap *repo.Snapshot) { w.lose(snap) },
+		"damaged": func(w *world, snap *repo.Snapshot) { w.drill("world", "world-1", snap, verify.Damage) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			snap := w.counting("world-1", usual())
+			w.drilled(snap, 60, nil)
+			o := health.Options{Plan: func(string, string) health.Plan { return health.Plan{RPO: 24 * time.Hour} }}
+			coverage := `savepoint_restore_coverage_ratio{class="state",dataset="world",host="world-1",level="restored",window="30d"}`
+			breaches := `savepoint_rpo_breaches{class="state",dataset="world",host="world-1",window="30d"}`
+			if got := samples(t, w.scrape(o)); got[coverage] != 1 || got[breaches] != 0 {
+				t.Fatalf("before: coverage %v, breaches %v", got[coverage], got[breaches])
+			}
+			w.wait(time.Minute)
+			lose(w, snap)
+			s := w.look(o)
+			x := source(t, s, world1)
+			if !x.AllLost() || x.Figures().Coverage == nil || x.Figures().Coverage.Live != usual().FileBytes || x.Figures().Coverage.Restored != 0 {
+				t.Errorf("%v, %+v", x.AllLost(), x.Figures().Coverage)
+			}
+			if restored, _, ok := s.Figures().Coverage.Ratios(); !ok || restored != 0 {
+				t.Errorf("of the repository: %v, %v", restored, ok)
+			}
+			text := w.scrape(o)
+			got := samples(t, strings.ReplaceAll(text, `class=""`, `class="state"`)) // nothing tells the class of what is gone
+			if ratio, ok := got[coverage]; !ok || ratio != 0 || got[breaches] != 1 {
+				t.Errorf("coverage %v, %v, breaches %v", ratio, ok, got[breaches])
+			}
+		})
+	}
+}
+
 func TestTrustOverTime(t *testing.T) {
 	w := newWorld(t)
 	first := w.counting("world-1", usual())
@@ -320,11 +355,11 @@ func TestOverall(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for quota, says := range map[uint64]string{
-		0: "", 1590: "", 1190: "the packs have 92% of the quota of 1190, and may reach it in 10d; make room, or raise it", 1090: "the packs have 100% of the quota of 1090: it is exceeded; make room, or raise it",
+		0: "", 1590: "", 1190: "the packs have 92% of the quota of 1190, and may reach it in 10d", 1090: "the packs have 100% of the quota of 1090: it is exceeded",
 	} {
 		s := w.look(health.Options{Quota: quota})
 		i := slices.IndexFunc(s.Warnings, func(w health.Warning) bool { return strings.HasPrefix(w.Message, "the packs have") })
-		if (i >= 0) != (says != "") || i >= 0 && (s.Warnings[i].Message != says || s.Warnings[i].State != health.Faulty || s.ExitCode != 0) {
+		if (i >= 0) != (says != "") || i >= 0 && (s.Warnings[i].Message != says || s.Warnings[i].State != health.Faulty || s.ExitCode != 0 || strings.Join(s.Warnings[i].Commands, "") != "store snapshots") {
 			t.Errorf("quota %d: %+v", quota, s.Warnings)
 		}
 		got := samples(t, w.scrape(health.Options{Quota: quota}))

@@ -33,6 +33,8 @@ type Options struct {
 	// Plan is what the configuration says of a source; nil says nothing. Quota is how many bytes the packs may have, 0: not said.
 	Plan  func(dataset, host string) Plan
 	Quota uint64
+	// Expect returns how many files and bytes a backup like this one must have at least, else it is suspect; nil: it expects nothing.
+	Expect func(*repo.Snapshot) (files, bytes uint64)
 	// Prices are what the store charges; none is known of the zero value.
 	Prices measure.Prices
 	// Run is the ID of this run.
@@ -109,6 +111,7 @@ func Look(ctx context.Context, r *repo.Repo, o Options) (*Status, error) {
 			l.marked = p.Marked
 		}
 	}
+	l.lookAtConfig(r.ReadOnly())
 	l.unreadable(KindSnapshot, s.BadSnapshots)
 	l.unreadable(KindReport, s.BadReports)
 	for _, name := range s.BadRecords {
@@ -200,6 +203,14 @@ func (l *look) unreadable(kind string, err error) {
 		l.newer = l.newer || errors.Is(err, repo.ErrNewer)
 		l.corrupt = l.corrupt || errors.Is(err, repo.ErrCorrupt)
 		l.status.Unreadable = append(l.status.Unreadable, Unreadable{kind, strings.ReplaceAll(err.Error(), "\n", "; ")})
+	}
+}
+
+// lookAtConfig notes that the object config is damaged or gone, as opening the repository found it: why nothing may be written.
+func (l *look) lookAtConfig(readOnly error) {
+	if errors.Is(readOnly, repo.ErrCorrupt) {
+		l.corrupt = true
+		l.status.Unreadable = append(l.status.Unreadable, Unreadable{KindConfig, strings.ReplaceAll(readOnly.Error(), "\n", "; ")})
 	}
 }
 

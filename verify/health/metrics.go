@@ -136,7 +136,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		never:        gauge("verify_never_read_packs", "Packs that were never read back, as of the last verification that read packs."),
 		coverage:     gauge("verify_coverage_ratio", "Share of the bytes of packs that was read back and found whole within the window.", "window"),
 		damaged:      gauge("damaged_packs", "Packs that are marked as damaged."),
-		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, and reports without a readable document.", "kind"),
+		unreadable:   gauge("unreadable_objects", "Manifests, reports, marks and condemned records that cannot be read, reports without a readable document, and config when it is damaged or gone.", "kind"),
 		missing:      gauge("missing_reports", "Reports that are gone."),
 		kit:          gauge("key_escrow_last_test_timestamp_seconds", "When a drill last proved a recovery kit; 0 if never."),
 		keyChange:    gauge("key_slots_last_change_timestamp_seconds", "When a key slot was last added, replaced or removed after the repository was made; 0 if never."),

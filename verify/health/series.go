@@ -170,7 +170,7 @@ func (c *collector) collectRepository(e emitter) {
 	e.emit(c.kit, since(proven))
 	e.emit(c.keyChange, since(c.status.Trust.LastKey))
 	e.emit(c.foreign, float64(len(c.status.Trust.Foreign)+len(c.status.Trust.Returned)))
-	for _, kind := range []string{KindSnapshot, KindReport, KindRecord, KindDocument} {
+	for _, kind := range []string{KindConfig, KindSnapshot, KindReport, KindRecord, KindDocument} {
 		e.emit(c.unreadable, float64(c.status.count(kind)), kind)
 	}
 }

@@ -253,14 +253,15 @@ type Check struct {
 	rep *report
 }
 
-// Unreadable is a manifest or a report that cannot be read, or a report whose document is none. It counts as if it were not there.
+// Unreadable is a manifest or a report that cannot be read, or a report whose document is none, which count as if they were not there; or config.
 type Unreadable struct {
-	Kind    string `json:"kind"` // snapshot, report, record or document
+	Kind    string `json:"kind"` // config, snapshot, report, record or document
 	Message string `json:"message"`
 }
 
 // The kinds of Unreadable. A document that is none is not damage: what it says was sealed by who had the key.
 const (
+	KindConfig   = "config" // damaged or gone: everything can be read, and nobody can back up
 	KindSnapshot = "snapshot"
 	KindReport   = "report"
 	KindRecord   = "record" // a mark or a condemned record: packs may be marked as damaged that are not counted

@@ -87,7 +87,7 @@ func (s *Status) FoundSince(l Level) time.Time {
 // DamagedSince reports whether damage of the repository is known that nobody but a drill, or this look, has found since a level of
 // verification was found whole.
 func (s *Status) DamagedSince(l Level) bool {
-	return slices.ContainsFunc(s.Sources, func(x *Source) bool {
+	return s.count(KindConfig) > 0 || slices.ContainsFunc(s.Sources, func(x *Source) bool {
 		d := x.UnhealedDamage
 		return x.LostCount > 0 || d != nil && (d.rep.dataLost || d.rep.lostManifest) && (l.LastWhole == nil || d.At.After(*l.LastWhole))
 	})

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,5 +132,40 @@ func TestMissedBackup(t *testing.T) {
 	}
 	if !source(t, w.look(o), world1).BackupTurns.Due.Equal(began.Add(106 * time.Minute)) {
 		t.Error(source(t, w.look(o), world1).BackupTurns.Due)
+	}
+}
+
+// TestMissedMinutes backs up by a schedule of every minute, and leaves some out: each counts, once a quarter of an hour has passed in which its
+// report may come.
+func TestMissedMinutes(t *testing.T) {
+	w := newWorld(t)
+	o := health.Options{Plan: func(string, string) health.Plan {
+		return health.Plan{Interval: time.Minute, Next: func(t time.Time) time.Time { return t.Truncate(time.Minute).Add(time.Minute) }}
+	}}
+	once := func() {
+		snap := w.backup("world", "world-1", nil)
+		w.put("world", "world-1", &record.Report{Kind: record.BackupReport, Ran: [2]int64{snap.Window[0], snap.Stored.UnixNano()}, Manifest: snap.Name, Published: snap.Stored.UnixNano()})
+	}
+	missed := func() float64 {
+		t.Helper()
+		return samples(t, w.scrape(o))[`savepoint_backup_missed_runs{class="state",dataset="world",host="world-1",window="30d"}`]
+	}
+	for i := range 30 {
+		w.at("12:" + strconv.Itoa(i))
+		if i < 5 || i > 8 {
+			once()
+		}
+	}
+	if n := missed(); n != 4 {
+		t.Errorf("missed: %v", n)
+	}
+	w.wait(24 * time.Hour)
+	if n := missed(); n < 4+24*60-20 || n > 4+24*60 {
+		t.Errorf("missed after a day without any: %v", n)
+	}
+	w.wait(40 * 24 * time.Hour)
+	once()
+	if n := missed(); n < 30*24*60-30 || n > 30*24*60 {
+		t.Errorf("missed after forty days: %v", n)
 	}
 }

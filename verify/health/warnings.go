@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"savepoint/internal/when"
+	"savepoint/repo"
 	"savepoint/verify"
 )
 
@@ -21,8 +21,12 @@ func rank(s State) int { return slices.Index(states, s) }
 func (l *look) warn() {
 	for _, u := range l.status.Unreadable {
 		w := Warning{State: Damaged, Message: line(u.Message), Next: l.o.Command("verify")}
-		if u.Kind == KindDocument { // it may be a later program's
+		switch u.Kind {
+		case KindDocument: // it may be a later program's
 			w.State, w.Next = DrillFailed, l.o.Command("version")
+		case KindConfig:
+			w.Message = "no host can back up any more: " + w.Message
+			w.Next, w.Commands = "put back an earlier version or a copy of the object config, and then: "+w.Next, []string{w.Next}
 		}
 		l.add(w)
 	}
@@ -116,7 +120,7 @@ func (l *look) warnBackups(x *sight) {
 		l.tell(x, Stopped, backup, "was last backed up %s ago, and before that at least every %s; on %s", Age(l.now.Sub(x.LastBackup.Published)), Age(x.habit()), x.Host)
 	}
 	if p := x.RecoveryPoint; p != nil && plan.RPO > 0 && l.now.Sub(p.WindowStart) > plan.RPO {
-		l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Age(l.now.Sub(p.WindowStart)), Age(plan.RPO), x.Host)
+		l.tell(x, Exposed, backup, "would lose %s, where its RPO is %s; on %s", Loss(l.now.Sub(p.WindowStart)), Objective(plan.RPO), x.Host)
 	}
 	switch b := x.LastBackup; {
 	case b == nil:
@@ -124,11 +128,32 @@ func (l *look) warnBackups(x *sight) {
 		l.tell(x, Faulty, backup, "has a backup that began at %s and has not finished; it may still run, else on %s", l.moment(b.WindowStart), x.Host)
 	case b.Late:
 		l.tell(x, Faulty, backup, "has a last snapshot that was stored too late to count; on %s", x.Host)
+	case b.Suspect && l.short(x, b) != "":
+		l.tell(x, Faulty, "see that everything of it is mounted; if it has what it should, lower `expect` in its configuration, and then: "+backup,
+			"has too little in its last backup: %s; on %s", l.short(x, b), x.Host)
+		l.status.Warnings[len(l.status.Warnings)-1].Commands = []string{backup}
 	case b.Suspect:
-		l.tell(x, Faulty, l.backupCommand(x.Source, "--allow-shrink"), "lost more than half of what it had before its last backup, or has less than its policy expects; when everything is mounted, and it lost what it should, on %s", x.Host)
+		l.tell(x, Faulty, l.backupCommand(x.Source, "--allow-shrink"), "lost more than half of what it had before its last backup; when everything is mounted, and it lost what it should, on %s", x.Host)
 	case b.Completeness != "complete": // faults that the policy tolerates leave it so
 		l.tell(x, Faulty, backup, "has faults in its last backup, files that are missing or torn: %d; when they can be read, on %s", b.Faults, x.Host)
 	}
+}
+
+// short says what a backup has less of than its policy expects; "" when it has enough. No flag of a backup helps there.
+func (l *look) short(x *sight, b *Backup) string {
+	i := slices.IndexFunc(x.snaps, func(s *repo.Snapshot) bool { return s.ID() == b.Snapshot })
+	if i < 0 || l.o.Expect == nil {
+		return ""
+	}
+	var parts []string
+	files, bytes := l.o.Expect(x.snaps[i])
+	if b.Files < files {
+		parts = append(parts, fmt.Sprintf("files: %d, where its policy expects %d", b.Files, files))
+	}
+	if b.Bytes < bytes {
+		parts = append(parts, fmt.Sprintf("bytes: %d, where its policy expects %d", b.Bytes, bytes))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (l *look) warnDrills(x *sight) {
@@ -336,28 +361,3 @@ func (l *look) backupCommand(s *Source, more ...string) string {
 }
 
 func (l *look) moment(t time.Time) string { return t.In(l.o.Zone).Format("2006-01-02 15:04 MST") }
-
-// Age returns a duration for people, in two units at most: 40s, 38m, 5h20m, 3d4h, 41d.
-func Age(d time.Duration) string {
-	d = max(d, 0)
-	two := func(unit time.Duration, large string, part time.Duration, small string) string {
-		if rest := d % unit / part; rest > 0 {
-			return fmt.Sprintf("%d%s%d%s", d/unit, large, rest, small)
-		}
-		return fmt.Sprintf("%d%s", d/unit, large)
-	}
-	const day = 24 * time.Hour
-	switch {
-	case d > 0 && d < time.Second:
-		return when.ShortSpan(d)
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < day:
-		return two(time.Hour, "h", time.Minute, "m")
-	case d < 10*day:
-		return two(day, "d", time.Hour, "h")
-	}
-	return fmt.Sprintf("%dd", d/day)
-}

@@ -74,6 +74,15 @@ func (s Spec) Validate() error {
 	return nil
 }
 
+// Missing says why the program of a probe cannot be started on this host; nil of one that is built in.
+func (s Spec) Missing() error {
+	if s.Builtin() != "" || len(s.Argv) == 0 {
+		return nil
+	}
+	_, err := program(s.Argv[0])
+	return err
+}
+
 // program returns the absolute path of a program, and why it could not be started.
 func program(name string) (string, error) {
 	path, err := exec.LookPath(name)
