@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"savepoint/chunk"
+	"savepoint/internal/needtest"
 	"savepoint/repo/pack"
 	"savepoint/repo/record"
 	"savepoint/repo/seal"
@@ -111,6 +112,9 @@ func TestUnreadableSegmentAndDamagedIndex(t *testing.T) {
 // TestIndexFailsWhileSegmentsAreRead has the index fail to write, as on a full disk, while other segments are on their way: the backup goes on with the
 // segments in memory, as it does when the index fails at any other time.
 func TestIndexFailsWhileSegmentsAreRead(t *testing.T) {
+	if !needtest.Alone(t) {
+		return
+	}
 	m := mem.New(nil)
 	newRepo(t, m)
 	here, there := t.TempDir(), t.TempDir()

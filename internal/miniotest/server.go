@@ -204,6 +204,12 @@ func (s *Server) Session(t testing.TB, policyJSON string, d time.Duration) (acce
 		t.Fatalf("session of %s: %v", s.Name, err)
 	}
 	v, err := creds.GetWithContext(&credentials.CredContext{Client: s.httpClient()})
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; n < int(readyTimeout/(50*time.Millisecond)) && err != nil && strings.Contains(err.Error(), "Server not initialized"); n++ {
+		<-tick.C // it answers everything else before its accounts are read
+		v, err = creds.GetWithContext(&credentials.CredContext{Client: s.httpClient()})
+	}
 	if err != nil {
 		t.Fatalf("session of %s: %v", s.Name, err)
 	}

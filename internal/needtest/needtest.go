@@ -1,5 +1,5 @@
 // Package needtest is the one place that says what becomes of a test that this machine cannot run: it is skipped, unless
-// STORE_REQUIRE names what it lacks, in a list with commas, or is "all"; then it fails.
+// STORE_REQUIRE names what it lacks, in a list with commas, or is "all"; then it fails. It gives a process to tests that need one for themselves.
 package needtest
 
 import (

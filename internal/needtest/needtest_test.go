@@ -1,6 +1,7 @@
 package needtest_test
 
 import (
+	"os"
 	"testing"
 
 	"savepoint/internal/needtest"
@@ -24,6 +25,16 @@ func TestWithout(t *testing.T) {
 		if r.skipped != tt.skip || r.failed != tt.fail {
 			t.Errorf("STORE_REQUIRE=%q: skipped %t, failed %t", tt.required, r.skipped, r.failed)
 		}
+	}
+}
+
+// TestAlone does to its process what no other test could go on after.
+func TestAlone(t *testing.T) {
+	if !needtest.Alone(t) {
+		return
+	}
+	if err := os.Chdir("/proc"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/restore"
 )
 
@@ -91,6 +92,9 @@ func limitFiles(t *testing.T, n uint64) {
 // TestBeyondTheFileSystem has files that are larger than any can be in the target: they are missing and listed, and all else is
 // restored.
 func TestBeyondTheFileSystem(t *testing.T) {
+	if !needtest.Alone(t) {
+		return
+	}
 	const limit = 1 << 20
 	dir := filepath.Join(t.TempDir(), "source")
 	write(t, dir+"/a", noise(1, 1000))
