@@ -22,9 +22,7 @@ store backup --dataset users users
 
 // TestProbesDocumented runs the sh blocks of the section on probes in docs/operations.md. Each of its commands must pass.
 func TestProbesDocumented(t *testing.T) {
-	if ok, err := onDisk(); err != nil || !ok {
-		t.Skipf("drills need a disk: %v", err)
-	}
+	needDisk(t)
 	if _, err := exec.LookPath("sqlite3"); err != nil {
 		needtest.Without(t, "sqlite3", err.Error())
 	}

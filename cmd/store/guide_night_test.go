@@ -52,9 +52,7 @@ diff -r evening healed
 // TestGuideNight runs every sh block of docs/guide/night.md, in order and in one shell, on a folder. Its paths are moved into
 // the folder of the test, and 02:41 is a moment of the test.
 func TestGuideNight(t *testing.T) {
-	if ok, err := onDisk(); err != nil || !ok {
-		t.Skipf("drills need a disk: %v", err)
-	}
+	needDisk(t)
 	b, err := os.ReadFile("../../docs/guide/night.md")
 	if err != nil {
 		t.Fatal(err)

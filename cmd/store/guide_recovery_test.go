@@ -28,9 +28,7 @@ var recoverySteps = []struct{ heading, script string }{
 
 // TestGuideRecovery runs every sh block of docs/guide/recovery.md, in order and in one shell, on a folder, with stock age and the second reader.
 func TestGuideRecovery(t *testing.T) {
-	if ok, err := onDisk(); err != nil || !ok {
-		t.Skipf("drills need a disk: %v", err)
-	}
+	needDisk(t)
 	for _, program := range []string{"age", "age-keygen", "python3", "b3sum", "ssh-keygen"} {
 		if _, err := exec.LookPath(program); err != nil {
 			needtest.Without(t, program, program+" is not installed; `make deps` installs it")

@@ -16,9 +16,7 @@ import (
 // TestGuideMinIO runs every sh block of docs/guide/minio.md, in order and in one shell, against MinIO with TLS. The guide says
 // which variables it wants.
 func TestGuideMinIO(t *testing.T) {
-	if ok, err := onDisk(); err != nil || !ok {
-		t.Skipf("drills need a disk: %v", err)
-	}
+	needDisk(t)
 	text, err := os.ReadFile("../../docs/guide/minio.md")
 	if err != nil {
 		t.Fatal(err)

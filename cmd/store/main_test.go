@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"savepoint/internal/needtest"
 	"savepoint/repo/seal"
 	"savepoint/verify/probe"
 )
@@ -89,6 +90,14 @@ func onDisk() (bool, error) {
 		return false, fmt.Errorf("%s is in memory, where no drill runs: set TMPDIR", os.TempDir())
 	}
 	return !memory, nil
+}
+
+// needDisk ends a test where its folders are in memory.
+func needDisk(t testing.TB) {
+	t.Helper()
+	if ok, err := onDisk(); err != nil || !ok {
+		needtest.Without(t, "disk", fmt.Sprintf("drills need a disk: %v", err))
+	}
 }
 
 // setup gives a script a cache of its own and lets other users through to its folder.

@@ -69,9 +69,7 @@ datasets:
 // newSite makes the sources and the repository.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	if ok, err := onDisk(); err != nil || !ok {
-		needtest.Without(t, "disk", fmt.Sprintf("drills need a disk: %v", err))
-	}
+	needDisk(t)
 	if ok, err := condition("mounts"); err != nil || !ok {
 		needtest.Without(t, "namespaces", fmt.Sprintf("probes need namespaces: %v", err))
 	}
