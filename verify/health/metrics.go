@@ -67,7 +67,7 @@ type collector struct {
 	unreadable, missing, kit, keyChange, foreign  metric
 
 	figures figureMetrics
-	more    pointMetrics
+	points  pointMetrics
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -90,7 +90,7 @@ func NewCollector(s *Status, o MetricsOptions) prometheus.Collector {
 		return family(prometheus.CounterValue, name, help, append([]string{"dataset", "class", "host"}, labels...)...)
 	}
 	return &collector{status: s, o: o, figures: newFigureMetrics(source, plainCounter, gauge),
-		more: newPointMetrics(source, gauge, func(name, help string, labels ...string) metric {
+		points: newPointMetrics(source, gauge, func(name, help string, labels ...string) metric {
 			return family(prometheus.CounterValue, name, help, labels...)
 		}),
 		build:   gauge("build_info", "The program that wrote these metrics; always 1.", "version", "goversion"),
@@ -155,7 +155,7 @@ func (c *collector) all() []metric {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, m := range slices.Concat(c.all(), c.figures.all(), c.more.all()) {
+	for _, m := range slices.Concat(c.all(), c.figures.all(), c.points.all()) {
 		to <- m.desc
 	}
 }
@@ -177,13 +177,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		c.collectBackups(e, s)
 		c.collectDrills(e, s)
 		c.figures.collect(e, s)
-		c.more.collect(e, s)
+		c.points.collect(e, s)
 	}
 	if c.o.Repository {
 		e.source = nil
 		c.collectRepository(e)
 		c.figures.collectRepository(e, c.status)
-		c.more.collectRepository(e, c.status)
+		c.points.collectRepository(e, c.status)
 	}
 }
 
