@@ -76,7 +76,7 @@ func (l *Losses) Reported(name string) bool {
 	return ok
 }
 
-// Find returns those that are lost, in order of name. It asks the store once more: one may have been published, or forgotten, since it was
+// Find returns those that are lost, the last one published first. It asks the store once more: one may have been published, or forgotten, since it was
 // listed.
 func (l *Losses) Find(ctx context.Context) ([]LostSnapshot, error) {
 	l.mu.Lock()
@@ -90,14 +90,15 @@ func (l *Losses) Find(ctx context.Context) ([]LostSnapshot, error) {
 	for _, name := range names {
 		out = append(out, l.reported[name])
 	}
+	slices.SortStableFunc(out, func(a, b LostSnapshot) int { return b.Published.Compare(a.Published) })
 	return out, nil
 }
 
 // lostMargin is how much earlier than a report says the store may date it: it may tell whole seconds, and its clock may be set.
 const lostMargin = time.Hour
 
-// LostSince returns the snapshots that are lost of those that were published since a moment, and perhaps some from shortly before, in order
-// of name. snaps are all that are listed. It reads no reports that are older, so that it is fast when the moment is that of the newest snapshot;
+// LostSince returns the snapshots that are lost of those that were published since a moment, and perhaps some from shortly before, the last
+// one first. snaps are all that are listed. It reads no reports that are older, so that it is fast when the moment is that of the newest snapshot;
 // the zero time reads all. Reports that cannot be read are left out, and the error, which wraps ErrCorrupt or ErrNewer, names
 // them: what the others say is returned with it.
 func (r *Repo) LostSince(ctx context.Context, snaps []*Snapshot, since time.Time) ([]LostSnapshot, error) {

@@ -42,9 +42,7 @@ func (s *selection) within(lost repo.LostSnapshot) bool {
 
 // lostAfter returns those that would have been chosen instead of a snapshot, the newest first.
 func lostAfter(lost []repo.LostSnapshot, s selection, chosen *repo.Snapshot) []repo.LostSnapshot {
-	out := slices.DeleteFunc(slices.Clone(lost), func(x repo.LostSnapshot) bool { return !x.Newer(chosen) || !s.within(x) })
-	slices.SortStableFunc(out, func(x, y repo.LostSnapshot) int { return y.Published.Compare(x.Published) })
-	return out
+	return slices.DeleteFunc(slices.Clone(lost), func(x repo.LostSnapshot) bool { return !x.Newer(chosen) || !s.within(x) })
 }
 
 // lostText names snapshots that are lost, of which there is one at least.
@@ -83,7 +81,6 @@ func (a *app) explainLost(ctx context.Context, r *repo.Repo, s selection, err er
 	if len(lost) == 0 {
 		return err
 	}
-	slices.SortStableFunc(lost, func(x, y repo.LostSnapshot) int { return y.Published.Compare(x.Published) })
 	return &exitError{code: exitDamage, hint: "Nothing was restored. " + pointHint, err: errors.Join(errors.New(a.lostText(lost)), err)}
 }
 

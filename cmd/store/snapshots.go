@@ -117,11 +117,9 @@ func (a *app) lostOf(ctx context.Context, r *repo.Repo, snaps []*repo.Snapshot, 
 	if err != nil {
 		a.warnf("whether snapshots were lost is not known in full: %s; `store verify` says", oneLine(err))
 	}
-	lost = slices.DeleteFunc(lost, func(x repo.LostSnapshot) bool {
+	return slices.DeleteFunc(lost, func(x repo.LostSnapshot) bool {
 		return o.dataset != "" && x.Dataset != o.dataset || o.host != "" && x.Host != o.host
-	})
-	slices.SortStableFunc(lost, func(x, y repo.LostSnapshot) int { return y.Published.Compare(x.Published) })
-	return lost, nil
+	}), nil
 }
 
 // listSnapshots returns the snapshots that can be read and, apart, what is wrong with the others.

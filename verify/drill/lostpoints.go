@@ -31,7 +31,6 @@ func (x *run) lostPoints(ctx context.Context, chosen *repo.Snapshot) error {
 		x.o.Events.Notice(oneLine(err))
 	}
 	lost = slices.DeleteFunc(lost, func(s repo.LostSnapshot) bool { return !wants(s) || !x.o.At.IsZero() && s.Start.After(x.o.At) })
-	slices.SortFunc(lost, func(a, b repo.LostSnapshot) int { return b.Published.Compare(a.Published) })
 	sources := map[[2]string]bool{}
 	for _, s := range lost {
 		sources[[2]string{s.Dataset, s.Host}] = true

@@ -202,8 +202,6 @@ func (x *sight) probesIn(found map[string]Found) {
 
 // settleLost gives the snapshots that are lost to their sources.
 func (l *look) settleLost(lost []repo.LostSnapshot) {
-	lost = slices.Clone(lost)
-	slices.SortStableFunc(lost, func(a, b repo.LostSnapshot) int { return b.Published.Compare(a.Published) })
 	for _, s := range lost {
 		if !l.o.wants(s.Dataset, s.Host) {
 			continue
